@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// A queue between threads that is bounded twice: by entries and by bytes.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace preload {
+
+// Any number of producers, one consumer, first in first out. A full queue
+// refuses: what to do then is the producer's policy, and its counter.
+template <class T>
+class BoundedQueue {
+ public:
+  BoundedQueue(size_t max_entries, size_t max_bytes)
+      : max_entries_(max_entries), max_bytes_(max_bytes) {}
+
+  // Takes `item`, which weighs `bytes`, unless the queue is full or closed;
+  // then `item` is as it was and the answer false.
+  [[nodiscard]] bool try_push(T&& item, size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      // An item heavier than the bound passes through an empty queue.
+      const bool fits = entries_.empty() || (entries_.size() < max_entries_ &&
+                                             bytes_ + bytes <= max_bytes_);
+      if (closed_ || !fits)
+        return false;
+      entries_.push_back({std::move(item), bytes});
+      bytes_ += bytes;
+      high_water_ = std::max(high_water_, entries_.size());
+    }
+    ready_.notify_one();
+    return true;
+  }
+
+  // All that is queued, oldest first; waits up to `timeout` for something.
+  [[nodiscard]] std::vector<T> pop_all(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    ready_.wait_for(lock, timeout, [&] { return !entries_.empty() || woken_; });
+    woken_ = closed_;
+    std::vector<T> items;
+    items.reserve(entries_.size());
+    for (Entry& entry : entries_)
+      items.push_back(std::move(entry.item));
+    entries_.clear();
+    bytes_ = 0;
+    return items;
+  }
+
+  // Ends the consumer's present or next wait.
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      woken_ = true;
+    }
+    ready_.notify_one();
+  }
+
+  // Nothing more goes in; the consumer no longer waits.
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = woken_ = true;
+    }
+    ready_.notify_one();
+  }
+
+  [[nodiscard]] bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  [[nodiscard]] size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size();
+  }
+  // The most entries it ever held.
+  [[nodiscard]] size_t high_water() const {
+    const std::lock_guard lock(mutex_);
+    return high_water_;
+  }
+
+ private:
+  struct Entry {
+    T item;
+    size_t bytes;
+  };
+
+  const size_t max_entries_;
+  const size_t max_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Entry> entries_;
+  size_t bytes_ = 0;
+  size_t high_water_ = 0;
+  bool closed_ = false;
+  bool woken_ = false;
+};
+
+}  // namespace preload

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ring of variable-size messages from one thread that must not wait to one
+// that may: the way out of a listener.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "preload/base/result.h"
+
+namespace preload {
+
+// One producer, one consumer, no locks. The memory is mapped twice in a row,
+// so a message is contiguous wherever it begins. Each message is
+//
+//   offset  size  what
+//        0     4  bytes that follow, host order
+//        4     n  the message, padded to the next multiple of 8
+//
+// The producer writes a message and then stores `head_` with release; the
+// consumer loads `head_` with acquire and reads. The other way round the
+// consumer stores `tail_` with release when it is done with the bytes, and the
+// producer's acquire of it lets it write over them.
+//
+// Pages hold memory only while they hold messages: the consumer gives them
+// back. So a ring may be large enough for the largest message there is (6 MiB
+// of environment) and cost next to nothing. (Rejected: a small ring with large
+// messages elsewhere - a second mechanism, and attackers choose the size.)
+class ByteRing {
+ public:
+  // `capacity` bytes, a power of two and a multiple of the page size.
+  static Result<ByteRing> create(size_t capacity);
+  ByteRing(ByteRing&& other) noexcept;
+  ByteRing& operator=(ByteRing&&) = delete;
+  ByteRing(const ByteRing&) = delete;
+  ByteRing& operator=(const ByteRing&) = delete;
+  ~ByteRing();
+
+  // Producer: all the space there is for the next message. Valid until
+  // commit(). Never blocks; empty when the ring is full.
+  [[nodiscard]] std::span<std::byte> reserve();
+  // Producer: the first `size` bytes of the reserved space are a message.
+  void commit(size_t size);
+
+  // Consumer: the oldest message, valid until release(); nothing when there is
+  // none.
+  [[nodiscard]] std::optional<std::span<const std::byte>> front();
+  // Consumer: done with the message that front() gave.
+  void release();
+
+  // Bytes in use, for either thread.
+  [[nodiscard]] size_t used() const;
+  [[nodiscard]] size_t capacity() const { return capacity_; }
+
+ private:
+  ByteRing(std::byte* base, size_t capacity)
+      : base_(base), capacity_(capacity) {}
+
+  std::byte* base_;  // owned; 2 * capacity_ bytes of address space
+  size_t capacity_;
+  uint64_t returned_ = 0;  // consumer only: pages below this were given back
+  // Positions only grow. Apart, so that the threads do not share a cache line.
+  alignas(64) std::atomic<uint64_t> head_{0};
+  alignas(64) std::atomic<uint64_t> tail_{0};
+};
+
+}  // namespace preload

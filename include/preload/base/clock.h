@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two clocks of this program. The connector speaks CLOCK_MONOTONIC in
+// nanoseconds, audit and the database the wall clock; walls step, so times of
+// the two are compared only as a check.
+#pragma once
+
+#include <cstdint>
+
+namespace preload {
+
+inline constexpr int64_t kMicrosPerSecond = 1'000'000;
+inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
+inline constexpr int64_t kNanosPerMicro = 1'000;
+inline constexpr int64_t kNanosPerMilli = 1'000'000;
+
+class Clock {
+ public:
+  Clock() = default;
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+  virtual ~Clock() = default;
+
+  // Microseconds since the epoch, UTC.
+  [[nodiscard]] virtual int64_t wall_us() const = 0;
+  // Nanoseconds of CLOCK_MONOTONIC.
+  [[nodiscard]] virtual int64_t monotonic_ns() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] int64_t wall_us() const override;
+  [[nodiscard]] int64_t monotonic_ns() const override;
+};
+
+}  // namespace preload

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file: `key = value` lines, `#` comments. The defaults are
+// the initialisers below and nowhere else; the sample file and the manual are
+// tested against them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "preload/base/result.h"
+
+namespace preload {
+
+inline constexpr int64_t kMinute = 60;
+inline constexpr int64_t kDay = 86400;
+
+enum class SyslogFormat { kText, kEcs, kCee, kOff };
+enum class EcsEvents { kAlerts, kAll };
+enum class CaptureChoice { kAuto, kConnector, kAudit };
+enum class UnauditedPolicy { kAlert, kRecord, kIgnore };
+
+// An `exception =` line, not yet understood: detect/exception.h does that.
+struct ExceptionLine {
+  int line = 0;
+  std::string text;
+  bool operator==(const ExceptionLine&) const = default;
+};
+
+struct Config {
+  std::vector<std::string> capture_env_vars{"LD_PRELOAD", "LD_LIBRARY_PATH"};
+  std::vector<std::string> new_terms_fields{"process.env_vars"};
+  int64_t history_window = 30 * kDay;  // seconds; 0 = first ever
+  int64_t interval = 5 * kMinute;      // seconds
+  uint32_t max_alerts = 100;           // per interval
+  int64_t learning_period = 0;         // seconds
+  std::vector<ExceptionLine> exceptions;
+  std::string severity = "low";
+  uint32_t risk_score = 21;
+  std::string database = "/var/lib/audisp-preload/history.db";
+  int64_t retention = 400 * kDay;  // seconds
+  SyslogFormat syslog_format = SyslogFormat::kText;
+  int syslog_facility = 10 << 3;  // LOG_AUTHPRIV; value as <syslog.h> has it
+  std::string syslog_socket = "/dev/log";
+  std::string ecs_file = "off";
+  EcsEvents ecs_events = EcsEvents::kAlerts;
+  bool audit_message = false;
+  CaptureChoice capture = CaptureChoice::kAuto;
+  int realtime_priority = 20;  // SCHED_FIFO; 0 = do not ask for it
+  UnauditedPolicy unaudited = UnauditedPolicy::kAlert;
+  int64_t audit_wait = 5;  // seconds
+  std::string metrics_file = "off";
+  std::string state_file = "/run/audisp-preload/state";
+
+  bool operator==(const Config&) const = default;
+};
+
+// One key of the file.
+struct Setting {
+  std::string_view key;
+  std::string_view allowed;  // for messages: what a value may be
+  bool needs_restart;        // a reload cannot change it
+  bool repeatable;
+  // Sets it from `value` (trimmed, not empty); false when it is not allowed.
+  std::function<bool(Config&, std::string_view value, int line)> set;
+  // The value in the file's own words.
+  std::function<std::string(const Config&)> get;
+};
+
+[[nodiscard]] std::span<const Setting> settings();
+
+// The configuration that `text` (the content of file `name`) gives. The error
+// names file, line, key, what is wrong and what is allowed.
+[[nodiscard]] Result<Config> parse_config(std::string_view text,
+                                          std::string_view name);
+
+// Reads a trusted file (see trusted_file.h) and parses it.
+[[nodiscard]] Result<Config> load_config(const std::string& path);
+
+// Seconds after which what was not seen is forgotten: `retention`, but never
+// less than `history_window`; 0 = terms are kept for ever, since with
+// `history_window = 0` the first sighting counts for ever.
+[[nodiscard]] int64_t effective_retention(const Config& config);
+
+// Keys whose values differ between the two and need a restart.
+[[nodiscard]] std::vector<std::string> restart_keys(const Config& before,
+                                                    const Config& after);
+
+}  // namespace preload

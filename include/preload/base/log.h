@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's own log: what an operator reads at 3 a.m. Alerts do not go
+// here, they have sinks of their own.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace preload {
+
+enum class LogLevel { kInfo, kWarning, kError };
+
+// Where lines go besides standard error, from the log's own thread. Set once,
+// before the first line that must not be lost; may block.
+using LogSink = std::function<void(LogLevel, std::string_view line)>;
+
+// Starts the log's thread. A line costs its caller a copy into a bounded queue
+// (1024 lines; the oldest go first when it is full).
+void start_log(LogSink sink);
+// Writes what is queued and stops the thread.
+void stop_log();
+
+// One line each. Any thread but the listeners; never blocks once the log is
+// started, and writes straight to standard error before.
+void log(LogLevel level, std::string_view line);
+inline void log_info(std::string_view line) {
+  log(LogLevel::kInfo, line);
+}
+inline void log_warning(std::string_view line) {
+  log(LogLevel::kWarning, line);
+}
+inline void log_error(std::string_view line) {
+  log(LogLevel::kError, line);
+}
+
+// For conditions that hold for many events: the first time it logs, then it
+// stays silent for a minute and says how often it was asked. Thread-safe.
+void log_limited(LogLevel level, std::string_view key, std::string_view line);
+
+}  // namespace preload

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes that attackers choose, made safe to print, and back.
+//
+// One escaped form serves the database's text columns, the syslog line and the
+// JSON documents. It is valid, printable UTF-8 and loses nothing:
+//
+//   byte or character                               written as
+//   backslash                                       \\                  .
+//   " (only inside quotes, see in_quotes())            \"
+//   part of no valid UTF-8 character                \xNN, lower case
+//   control, line or paragraph separator,
+//   bidirectional or zero-width mark,
+//   noncharacter, private use, tag                  \xNN for each of its bytes
+//   everything else                                 itself
+//
+// \xNN rather than \uNNNN, because values are bytes, not text.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace preload {
+
+// The escaped form of `bytes`. Appends to `out`; with `quote` set, " is
+// escaped too.
+void append_escaped(std::string& out, std::string_view bytes, bool quote);
+[[nodiscard]] std::string escaped(std::string_view bytes);
+
+// "bytes" in double quotes, for one field of a key=value line.
+[[nodiscard]] std::string in_quotes(std::string_view bytes);
+
+// The bytes behind an escaped form (with or without escaped quotes). Nothing
+// when `text` is not one.
+[[nodiscard]] std::optional<std::string> unescaped(std::string_view text);
+
+// The longest prefix of escaped `text` of at most `limit` bytes that ends
+// neither inside a UTF-8 character nor inside an escape.
+[[nodiscard]] std::string_view escaped_prefix(std::string_view text,
+                                              size_t limit);
+
+// How many code points valid UTF-8 `text` holds.
+[[nodiscard]] size_t utf8_length(std::string_view text);
+
+// Lower-case hexadecimal, two digits a byte.
+[[nodiscard]] std::string hex(std::string_view bytes);
+
+// The unsigned decimal number that is all of `text`.
+[[nodiscard]] std::optional<uint64_t> parse_unsigned(std::string_view text);
+
+// `text` without blanks at its ends (space, tab, carriage return).
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
+// The parts of `text` between `separator`s, blanks trimmed.
+[[nodiscard]] std::vector<std::string> split(std::string_view text,
+                                             char separator);
+
+// What follows the last '/' of a path.
+[[nodiscard]] std::string_view basename_of(std::string_view path);
+
+// argv as one line: arguments in the shell's manner with blanks between; an
+// argument with blanks or quotes in it, or an empty one, is put in single
+// quotes. Exact bytes: escape the result to print it.
+[[nodiscard]] std::string command_line(const std::vector<std::string>& argv);
+
+// ISO 8601 UTC with milliseconds: 2026-11-24T02:03:04.567Z.
+[[nodiscard]] std::string iso_time(int64_t wall_us);
+
+// Seconds as configuration files write them: 5s, 10m, 30d; 0 stays 0.
+[[nodiscard]] std::string duration_text(int64_t seconds);
+
+}  // namespace preload

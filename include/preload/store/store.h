@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The history: terms, sightings, alerts (which are the outbox too), coverage.
+// Owned by one thread, the only one with a connection.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "preload/base/clock.h"
+#include "preload/base/metrics.h"
+#include "preload/base/result.h"
+#include "preload/correlate/exec_event.h"
+#include "preload/detect/alert.h"
+#include "preload/detect/new_terms.h"
+
+namespace preload {
+
+// Change of one day's coverage. Signed: an audit event that comes after all
+// turns an unaudited exec into a captured one.
+struct CoverageDelta {
+  int64_t day = 0;  // days since the epoch, UTC
+  int64_t captured_at_exec = 0;
+  int64_t captured_late = 0;
+  int64_t unaudited = 0;
+  std::array<int64_t, 4> missed{};  // by MissReason
+
+  bool operator==(const CoverageDelta&) const = default;
+};
+
+// How the alerts of a call are to be marked.
+struct AlertMark {
+  std::string severity;
+  uint32_t risk_score = 0;
+};
+
+class Store final : public History {
+ public:
+  // Opens or creates the database at `path` and migrates it. A foreign or
+  // newer database is refused and left as it was.
+  static Result<std::unique_ptr<Store>> open(const std::string& path,
+                                             const Clock& clock);
+  ~Store() override;
+
+  // True when open() created the database.
+  [[nodiscard]] bool created() const;
+  // When the database was created; the learning period begins there. Wall, us.
+  [[nodiscard]] int64_t created_at_us() const;
+
+  // Everything between begin() and commit() is one transaction. rollback()
+  // also forgets what was cached or batched in it.
+  Status begin();
+  Status commit();
+  void rollback();
+
+  Result<std::optional<int64_t>> last_counted(const Digest& term) override;
+
+  // Records an event and what was decided about its terms; gives the alerts
+  // raised, with their ids, states kPending or kCapped. Only sightings of
+  // known terms are batched: they reach the disk with flush().
+  Result<std::vector<Alert>> record(const ExecEvent& event,
+                                    std::span<const Decision> decisions,
+                                    const AlertMark& mark);
+  // Puts a summary message into the outbox.
+  Result<Alert> record_summary(const std::string& summary,
+                               const AlertMark& mark);
+  // An audit event came for an exec stored as unaudited (the same pid and
+  // exec_ns): completes its alerts and takes it off the list of unaudited.
+  Status complete(const ExecEvent& event);
+  // Keeps the latest 10,000 each of missed and of unaudited execs.
+  Status record_missed(const ExecEvent& event);
+  Status add_coverage(const CoverageDelta& delta);
+  // What an inspector found about an alert.
+  Status add_facts(int64_t alert_id, const AlertFacts& facts);
+  Status acknowledge(std::span<const int64_t> alert_ids);
+  // Hits of an exception since the last call, for the doctor.
+  Status add_exception_hits(const std::string& text, uint64_t hits,
+                            int64_t last_hit_us);
+
+  // Pending alerts with an id above `after`, oldest first, at most `limit`.
+  Result<std::vector<Alert>> pending(int64_t after, size_t limit);
+
+  // Writes the batched counts (in a transaction of its own unless one is
+  // open). Call every few seconds and before the end.
+  Status flush();
+  // Deletes up to `limit` rows of what was last seen before `before_us`;
+  // gives how many, so 0 = done.
+  Result<size_t> prune(int64_t before_us, size_t limit);
+  // Passive checkpoint when the WAL has grown. A reader's open transaction
+  // only puts it off.
+  Status maintain();
+
+  [[nodiscard]] Result<int64_t> term_count();
+
+ private:
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace preload

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/base/log.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <spdlog/async.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace preload {
+namespace {
+
+constexpr size_t kQueuedLines = 1024;
+constexpr auto kSilence = std::chrono::minutes(1);
+
+struct Limited {
+  std::chrono::steady_clock::time_point last{};
+  uint64_t suppressed = 0;
+};
+
+struct State {
+  std::mutex mutex;
+  std::shared_ptr<spdlog::details::thread_pool> pool;
+  std::shared_ptr<spdlog::logger> logger;
+  std::map<std::string, Limited, std::less<>> limited;
+};
+
+// Never destroyed: threads may log while statics go down.
+State& state() {
+  static auto* state = new State;
+  return *state;
+}
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+LogLevel log_level(spdlog::level::level_enum level) {
+  if (level >= spdlog::level::err)
+    return LogLevel::kError;
+  return level >= spdlog::level::warn ? LogLevel::kWarning : LogLevel::kInfo;
+}
+
+// Only the log's thread calls it, so no mutex.
+class ForwardSink final
+    : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit ForwardSink(LogSink target) : target_(std::move(target)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    target_(log_level(message.level),
+            {message.payload.data(), message.payload.size()});
+  }
+  void flush_() override {}
+
+  LogSink target_;
+};
+
+spdlog::sink_ptr stderr_sink() {
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  sink->set_pattern("audisp-preload: %v");
+  return sink;
+}
+
+std::shared_ptr<spdlog::logger> current_logger() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  if (!s.logger)
+    s.logger = std::make_shared<spdlog::logger>("", stderr_sink());
+  return s.logger;
+}
+
+}  // namespace
+
+void start_log(LogSink sink) {
+  auto forward = std::make_shared<ForwardSink>(std::move(sink));
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  s.pool = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  s.logger = std::make_shared<spdlog::async_logger>(
+      "", spdlog::sinks_init_list{stderr_sink(), forward}, s.pool,
+      spdlog::async_overflow_policy::overrun_oldest);
+}
+
+void stop_log() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  s.logger.reset();
+  s.pool.reset();  // its destructor writes what is queued
+}
+
+void log(LogLevel level, std::string_view line) {
+  current_logger()->log(spdlog_level(level), line);
+}
+
+void log_limited(LogLevel level, std::string_view key, std::string_view line) {
+  std::string text(line);
+  {
+    State& s = state();
+    const std::lock_guard lock(s.mutex);
+    Limited& limited = s.limited[std::string(key)];
+    const auto now = std::chrono::steady_clock::now();
+    if (limited.last.time_since_epoch().count() != 0 &&
+        now - limited.last < kSilence) {
+      ++limited.suppressed;
+      return;
+    }
+    if (limited.suppressed > 0)
+      text += " (and " + std::to_string(limited.suppressed) +
+              " more since the last such line)";
+    limited = {now, 0};
+  }
+  log(level, text);
+}
+
+}  // namespace preload
