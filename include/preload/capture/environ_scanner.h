@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the watched strings of an environment that comes in pieces.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "preload/capture/snapshot_format.h"
+#include "preload/capture/watch_list.h"
+
+namespace preload {
+
+// An environment is NUL-terminated strings, by convention NAME=value
+// (environ(7)). Strings may be of any length and number and may be cut by the
+// pieces anywhere; the scanner itself has a fixed size and writes each watched
+// string as a Section::kEnv. Never allocates.
+class EnvironScanner {
+ public:
+  EnvironScanner(const WatchList& watched, SnapshotWriter& out)
+      : watched_(watched), out_(out) {}
+
+  void feed(std::string_view piece);
+  // The environment is at its end. A watched string without NUL counts.
+  void finish();
+
+  // Strings of the form NAME=value so far, watched or not. None in a block
+  // that is not empty: somebody has overwritten it.
+  [[nodiscard]] uint64_t pairs() const { return pairs_; }
+
+ private:
+  enum class State { kStart, kName, kSkip, kValue };
+
+  std::string_view take_name(std::string_view piece);
+  std::string_view take_value(std::string_view piece);
+  std::string_view skip_string(std::string_view piece);
+  void end_value();
+
+  const WatchList& watched_;
+  SnapshotWriter& out_;
+  State state_ = State::kStart;
+  std::array<char, 256> name_;  // longer names are never watched
+  size_t name_size_ = 0;
+  bool fits_ = true;
+  bool counted_ = false;  // the present string is among pairs_
+  uint64_t pairs_ = 0;
+};
+
+}  // namespace preload

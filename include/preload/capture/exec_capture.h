@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// All listeners of the machine, and the ladder of capture modes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "preload/base/config.h"
+#include "preload/base/metrics.h"
+#include "preload/base/result.h"
+#include "preload/capture/exec_listener.h"
+#include "preload/capture/exec_snapshot.h"
+#include "preload/capture/snapshot_format.h"
+
+namespace preload {
+
+// The rungs, with the share of environments that each was measured to take.
+enum class CaptureMode : uint8_t {
+  kAudit = 0,     // no connector: /proc is read when the audit record comes
+  kNice = 1,      // listeners at nice -20 (or worse): 99.3-99.7 %
+  kRealtime = 2,  // every listener pinned, SCHED_FIFO: 100 %
+};
+[[nodiscard]] std::string_view to_string(CaptureMode mode);
+
+// What a listener found for one exec.
+struct ExecMark {
+  SnapshotKind kind = SnapshotKind::kNothing;
+  int error = 0;  // errno of kUnread
+  int32_t pid = 0;
+  uint64_t exec_ns = 0;
+  std::unique_ptr<ExecSnapshot> snapshot;  // of kWatched
+};
+
+class ExecCapture {
+ public:
+  // Climbs as high as the machine allows and `choice` asks for; what kept it
+  // from the next rung is in reason(). Only `capture = connector` can fail.
+  static Result<std::unique_ptr<ExecCapture>> start(
+      CaptureChoice choice, int realtime_priority,
+      std::span<const std::string> watched, Metrics& metrics);
+  ExecCapture(const ExecCapture&) = delete;
+  ExecCapture& operator=(const ExecCapture&) = delete;
+  ~ExecCapture();
+
+  [[nodiscard]] CaptureMode mode() const { return mode_; }
+  // Why not a better rung and what to do about it; empty on the best.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+  // Becomes readable when an exec with a watched variable was seen after
+  // arm(); clear_wake() makes it quiet again.
+  [[nodiscard]] int wake_fd() const { return shared_.wake.get(); }
+  // Before waiting. False when there is something to drain already.
+  [[nodiscard]] bool arm();
+  void clear_wake();
+
+  // Appends what the listeners found since the last call. Marks of one
+  // listener are in order, those of different ones are not.
+  void drain(std::vector<ExecMark>& marks);
+
+  // Other names from now on (a reload). Waits for listeners that are in the
+  // middle of an exec: well below a millisecond.
+  void set_watched(std::span<const std::string> names);
+  [[nodiscard]] const WatchList& watched() const { return *list_; }
+  [[nodiscard]] const Fd& proc() const { return shared_.proc; }
+
+ private:
+  explicit ExecCapture(Metrics& metrics) : shared_(metrics) {}
+  Status start_listeners(int realtime_priority);
+  void judge(int realtime_priority);
+
+  ListenerShared shared_;
+  std::unique_ptr<WatchList> list_;
+  CaptureMode mode_ = CaptureMode::kAudit;
+  std::string reason_;
+  std::vector<std::unique_ptr<ExecListener>> listeners_;
+};
+
+// The CPUs of a list as the kernel writes them: "0-3,8,10-11".
+[[nodiscard]] std::vector<unsigned> parse_cpu_list(std::string_view text);
+
+}  // namespace preload

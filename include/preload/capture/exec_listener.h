@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread that is told of every exec on its CPU and reads the new program's
+// environment before the program runs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "preload/base/byte_ring.h"
+#include "preload/base/fd.h"
+#include "preload/base/metrics.h"
+#include "preload/base/result.h"
+#include "preload/capture/proc_reader.h"
+#include "preload/capture/watch_list.h"
+
+namespace preload {
+
+// What listeners share with whoever owns them. Outlives them.
+struct ListenerShared {
+  explicit ListenerShared(Metrics& counters) : metrics(counters) {}
+
+  Metrics& metrics;
+  Fd proc;
+  // Set by the owner; each listener announces the one it is using in its
+  // hazard pointer, so that the owner knows when an old list is free.
+  std::atomic<const WatchList*> watched{nullptr};
+  // An eventfd that ends the owner's wait. `armed` says that the owner is
+  // about to wait: written true by the owner, false by the listener that wakes
+  // it, so a batch of execs costs one wake-up.
+  Fd wake;
+  std::atomic<bool> armed{false};
+};
+
+// How the thread is scheduled, best first.
+enum class Scheduling { kRealtime, kNice, kNormal };
+
+class ExecListener {
+ public:
+  // A listener for `cpu`, pinned to it; without one, for all CPUs that are not
+  // in `served`. Asks for SCHED_FIFO at `priority` unless that is 0, else for
+  // nice -20. Returns when the thread runs.
+  static Result<std::unique_ptr<ExecListener>> start(
+      ListenerShared& shared, std::optional<unsigned> cpu,
+      std::span<const unsigned> served, int priority);
+  ExecListener(const ExecListener&) = delete;
+  ExecListener& operator=(const ExecListener&) = delete;
+  ~ExecListener();
+
+  [[nodiscard]] ByteRing& ring() { return ring_; }
+  [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
+  // The errno that kept it from a better scheduling; 0 = none.
+  [[nodiscard]] int scheduling_error() const { return scheduling_error_; }
+  // The list that the thread is using just now, or null.
+  [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
+
+ private:
+  ExecListener(ListenerShared& shared, Fd socket, Fd stop, ByteRing ring)
+      : shared_(shared),
+        socket_(std::move(socket)),
+        stop_(std::move(stop)),
+        ring_(std::move(ring)),
+        reader_(shared.proc) {}
+
+  Status prepare(std::optional<unsigned> cpu, int priority);
+  void run();
+  void take(std::span<const std::byte> datagram);
+  const WatchList* acquire_list();
+
+  ListenerShared& shared_;
+  Fd socket_;
+  Fd stop_;
+  ByteRing ring_;
+  ProcReader reader_;
+  std::atomic<const WatchList*> hazard_{nullptr};
+  Scheduling scheduling_ = Scheduling::kNormal;
+  int scheduling_error_ = 0;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace preload

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's process-events connector: messages to and from it.
+//
+// A datagram of NETLINK_CONNECTOR, group CN_IDX_PROC (include/uapi/linux/
+// connector.h, cn_proc.h; integers in host order):
+//
+//   offset  size  what
+//        0    16  nlmsghdr
+//       16    20  cn_msg; its id (idx, val) at 16 and 20
+//       36     4  proc_event.what: 0 = acknowledgement, 2 = exec
+//       40     4  cpu the message was sent from
+//       44     8  CLOCK_MONOTONIC in ns
+//       52     4  exec: pid of the task; acknowledgement: errno
+//       56     4  exec: thread group id
+//
+// We lay the bytes out ourselves: the headers of Debian 12 lack the request
+// of kernel 6.6 and later.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "preload/base/fd.h"
+#include "preload/base/result.h"
+
+namespace preload {
+
+struct ExecNotice {
+  int32_t pid = 0;  // thread group id
+  uint32_t cpu = 0;
+  uint64_t monotonic_ns = 0;
+};
+
+// Nothing when the datagram is not an exec event.
+[[nodiscard]] std::optional<ExecNotice> parse_exec_notice(
+    std::span<const std::byte> datagram);
+
+// Classic BPF that passes exec events of `cpus`, or with `inverted` those of
+// all other CPUs. Older kernels send fork and exit events too: dropped here.
+[[nodiscard]] std::vector<sock_filter> exec_filter(
+    std::span<const unsigned> cpus, bool inverted);
+
+// A socket that receives exec events through `filter`, with a receive buffer
+// of `buffer_bytes` as far as the kernel grants it. Close it with
+// close_connector(): kernels before 6.6 count listeners only by request.
+[[nodiscard]] Result<Fd> open_connector(std::span<sock_filter> filter,
+                                        int buffer_bytes);
+void close_connector(Fd socket);
+
+// Subscribes once and waits up to a second for the kernel's answer. An error
+// says why exec events are not to be had here.
+[[nodiscard]] Status probe_connector();
+
+}  // namespace preload

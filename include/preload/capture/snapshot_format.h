@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a listener writes into its ring for one exec: raw bytes of /proc. The
+// listener copies, whoever reads the ring understands.
+//
+//   offset  size  what (integers in host order)
+//        0     1  kind: SnapshotKind
+//        1     1  1 when some watched strings did not fit
+//        2     2  errno, for kUnread
+//        4     4  pid
+//        8     8  CLOCK_MONOTONIC of the exec, ns
+//       16        sections to the end, each
+//                   0  1  what: Section
+//                   1  3  length n, little-endian
+//                   4  n  bytes as /proc gave them
+//
+// (Rejected: a struct of fixed fields. Values go up to 128 KiB and there may
+// be thousands of them.)
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "preload/capture/exec_snapshot.h"
+
+namespace preload {
+
+enum class SnapshotKind : uint8_t {
+  kNothing,  // environment read, no watched variable; no sections
+  kWatched,
+  kUnread,  // environment could not be read; no sections
+};
+
+enum class Section : uint8_t {
+  kEnv = 1,    // one watched NAME=value, any number of these
+  kExe,        // target of /proc/PID/exe
+  kCwd,        // target of /proc/PID/cwd
+  kParentExe,  // target of /proc/PPID/exe
+  kStat,       // /proc/PID/stat
+  kStatus,     // /proc/PID/status
+  kLoginuid,
+  kSessionid,
+  kCmdline,  // first kMaxCmdline bytes
+  kAuxv,
+  kCgroup,
+};
+
+inline constexpr size_t kSnapshotHeader = 16;
+inline constexpr size_t kSectionHeader = 4;
+// Enough for an analyst; longer command lines are in the audit event.
+inline constexpr size_t kMaxCmdline = 32 * 1024;
+
+// Writes one message into memory that somebody else owns. Never allocates.
+class SnapshotWriter {
+ public:
+  explicit SnapshotWriter(std::span<std::byte> space) : space_(space) {}
+
+  // Sections may use the space up to `limit` bytes from the start.
+  void set_limit(size_t limit) { limit_ = std::min(limit, space_.size()); }
+
+  void begin(Section what);
+  // False when it does not fit; the section is then to be abandoned.
+  bool append(std::string_view bytes);
+  // The free space of the open section, for read(2) to fill; see advance().
+  [[nodiscard]] std::span<std::byte> room() const;
+  void advance(size_t bytes) { size_ += bytes; }
+  void end();
+  void abandon() { size_ = section_; }
+  void set_truncated() { truncated_ = true; }
+
+  // True once a section was begun, whether it then fitted or not.
+  [[nodiscard]] bool any_begun() const { return begun_; }
+  // The bytes of the section written last with end(); valid until the next.
+  [[nodiscard]] std::string_view last_section() const;
+
+  // Writes the header; gives the length of the whole message (only kWatched
+  // keeps its sections), or 0 when the space is too small for even that.
+  size_t finish(SnapshotKind kind, int error, int32_t pid, uint64_t exec_ns);
+
+ private:
+  std::span<std::byte> space_;
+  size_t limit_ = space_.size();
+  size_t size_ = kSnapshotHeader;
+  size_t section_ = kSnapshotHeader;  // where the open section begins
+  bool begun_ = false;
+  bool truncated_ = false;
+};
+
+// The header of a message.
+struct SnapshotHeader {
+  SnapshotKind kind = SnapshotKind::kNothing;
+  bool truncated = false;
+  int error = 0;
+  int32_t pid = 0;
+  uint64_t exec_ns = 0;
+};
+
+// Nothing when `message` is not one.
+[[nodiscard]] std::optional<SnapshotHeader> parse_header(
+    std::span<const std::byte> message);
+
+// A kWatched message, understood. What could not be read stays at its default.
+[[nodiscard]] ExecSnapshot decode_snapshot(std::span<const std::byte> message);
+
+// Parent pid of a /proc/PID/stat line; 0 when it is not one.
+[[nodiscard]] int32_t ppid_of_stat(std::string_view stat);
+// Start time of a /proc/PID/stat line, in clock ticks since boot; 0 likewise.
+[[nodiscard]] uint64_t start_ticks_of_stat(std::string_view stat);
+// Bytes of the environment according to it (fields 50 and 51); nothing for a
+// zombie, which has no memory any more.
+[[nodiscard]] std::optional<size_t> environ_size_of_stat(std::string_view stat);
+
+}  // namespace preload

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/capture/exec_capture.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "preload/base/text.h"
+#include "preload/base/trusted_file.h"
+#include "preload/capture/proc_event.h"
+
+namespace preload {
+namespace {
+
+constexpr const char* kOnlineCpus = "/sys/devices/system/cpu/online";
+// NR_CPUS of distributions; more would outgrow the filter of the catch-all.
+constexpr unsigned kMaxCpus = 2000;
+
+std::vector<unsigned> online_cpus() {
+  const Fd file(::open(kOnlineCpus, O_RDONLY | O_CLOEXEC));
+  const auto text = read_all(file, 4096, kOnlineCpus);
+  std::vector<unsigned> cpus;
+  if (text)
+    cpus = parse_cpu_list(*text);
+  return cpus;
+}
+
+}  // namespace
+
+std::string_view to_string(CaptureMode mode) {
+  switch (mode) {
+    case CaptureMode::kAudit:
+      return "audit";
+    case CaptureMode::kNice:
+      return "nice";
+    case CaptureMode::kRealtime:
+      return "realtime";
+  }
+  return "";
+}
+
+std::vector<unsigned> parse_cpu_list(std::string_view text) {
+  std::vector<unsigned> cpus;
+  while (text.ends_with('\n'))
+    text.remove_suffix(1);
+  for (const std::string& part : split(text, ',')) {
+    const size_t dash = part.find('-');
+    const auto first = parse_unsigned(std::string_view(part).substr(0, dash));
+    const auto last =
+        dash == std::string::npos
+            ? first
+            : parse_unsigned(std::string_view(part).substr(dash + 1));
+    if (!first || !last || *last >= kMaxCpus)
+      continue;
+    for (uint64_t cpu = *first; cpu <= *last; ++cpu)
+      cpus.push_back(static_cast<unsigned>(cpu));
+  }
+  return cpus;
+}
+
+Result<std::unique_ptr<ExecCapture>> ExecCapture::start(
+    CaptureChoice choice, int realtime_priority,
+    std::span<const std::string> watched, Metrics& metrics) {
+  std::unique_ptr<ExecCapture> capture(new ExecCapture(metrics));
+  auto proc = ProcReader::open_proc();
+  if (!proc)
+    return tl::unexpected(proc.error());
+  capture->shared_.proc = std::move(*proc);
+  capture->shared_.wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!capture->shared_.wake)
+    return fail("cannot create an eventfd", errno);
+  capture->set_watched(watched);
+  if (choice == CaptureChoice::kAudit) {
+    capture->reason_ = "configured: capture = audit";
+  } else if (const auto status = capture->start_listeners(realtime_priority);
+             !status) {
+    capture->listeners_.clear();
+    capture->reason_ = status.error().message();
+    if (choice == CaptureChoice::kConnector)
+      return fail("capture = connector, but " + capture->reason_ +
+                  ". Remove the cause, or set capture = auto to go on with "
+                  "late reads");
+  } else {
+    capture->judge(realtime_priority);
+  }
+  metrics.set(Metric::kCaptureMode, static_cast<uint64_t>(capture->mode_));
+  return capture;
+}
+
+ExecCapture::~ExecCapture() = default;
+
+Status ExecCapture::start_listeners(int realtime_priority) {
+  if (auto probed = probe_connector(); !probed)
+    return probed;
+  std::vector<unsigned> served;
+  for (unsigned cpu : online_cpus()) {
+    auto listener = ExecListener::start(shared_, cpu, {}, realtime_priority);
+    if (!listener) {
+      // A cpuset may keep us off this CPU: the catch-all serves it.
+      reason_ = listener.error().message();
+      continue;
+    }
+    listeners_.push_back(std::move(*listener));
+    served.push_back(cpu);
+  }
+  auto rest =
+      ExecListener::start(shared_, std::nullopt, served, realtime_priority);
+  if (!rest)
+    return tl::unexpected(rest.error());
+  listeners_.push_back(std::move(*rest));
+  return {};
+}
+
+void ExecCapture::judge(int realtime_priority) {
+  mode_ = reason_.empty() ? CaptureMode::kRealtime : CaptureMode::kNice;
+  for (const auto& listener : listeners_) {
+    if (listener->scheduling() == Scheduling::kRealtime)
+      continue;
+    mode_ = CaptureMode::kNice;
+    if (realtime_priority == 0) {
+      reason_ = "configured: realtime_priority = 0";
+    } else {
+      reason_ = fmt::format(
+          "SCHED_FIFO refused: {}. On systemd machines auditd.service needs "
+          "RestrictRealtime=no (drop-in 50-audisp-preload.conf) and a restart "
+          "of auditd; elsewhere CAP_SYS_NICE or RLIMIT_RTPRIO",
+          std::generic_category().message(listener->scheduling_error()));
+    }
+    if (listener->scheduling() == Scheduling::kNormal)
+      reason_ += "; nice -20 refused as well, so more will be missed";
+  }
+}
+
+bool ExecCapture::arm() {
+  shared_.armed.store(true);
+  const bool pending =
+      std::any_of(listeners_.begin(), listeners_.end(),
+                  [](const auto& l) { return l->ring().used() > 0; });
+  return !pending;
+}
+
+void ExecCapture::clear_wake() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t n =
+      ::read(shared_.wake.get(), &count, sizeof count);
+}
+
+void ExecCapture::drain(std::vector<ExecMark>& marks) {
+  shared_.armed.store(false);
+  for (const auto& listener : listeners_) {
+    ByteRing& ring = listener->ring();
+    while (const auto message = ring.front()) {
+      if (const auto header = parse_header(*message)) {
+        ExecMark mark{header->kind, header->error, header->pid, header->exec_ns,
+                      nullptr};
+        if (header->kind == SnapshotKind::kWatched)
+          mark.snapshot =
+              std::make_unique<ExecSnapshot>(decode_snapshot(*message));
+        if (header->truncated)
+          shared_.metrics.add(Metric::kSnapshotsTruncated);
+        marks.push_back(std::move(mark));
+      }
+      ring.release();
+    }
+  }
+}
+
+void ExecCapture::set_watched(std::span<const std::string> names) {
+  auto next = std::make_unique<WatchList>(names);
+  shared_.watched.store(next.get());
+  const auto in_use = [&] {
+    return std::any_of(
+        listeners_.begin(), listeners_.end(),
+        [&](const auto& l) { return l->in_use() == list_.get(); });
+  };
+  while (list_ && in_use())
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  list_ = std::move(next);
+}
+
+}  // namespace preload

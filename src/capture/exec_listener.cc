@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/capture/exec_listener.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <future>
+
+#include "preload/capture/proc_event.h"
+
+namespace preload {
+namespace {
+
+// Some 5,000 exec messages of 100 bytes with the kernel's overhead, should a
+// CPU be kept from its listener for long.
+constexpr int kSocketBuffer = 4 << 20;
+// Wake the owner although no watched variable was seen.
+constexpr size_t kRingHigh = kMaxSnapshot / 64;
+
+void signal_event(const Fd& event) {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then it is signalled already.
+  [[maybe_unused]] const ssize_t n = ::write(event.get(), &one, sizeof one);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExecListener>> ExecListener::start(
+    ListenerShared& shared, std::optional<unsigned> cpu,
+    std::span<const unsigned> served, int priority) {
+  auto filter =
+      cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
+  auto socket = open_connector(filter, kSocketBuffer);
+  if (!socket)
+    return tl::unexpected(socket.error());
+  Fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop)
+    return fail("cannot create an eventfd", errno);
+  auto ring = ByteRing::create(kMaxSnapshot);
+  if (!ring)
+    return tl::unexpected(ring.error());
+  std::unique_ptr<ExecListener> listener(new ExecListener(
+      shared, std::move(*socket), std::move(stop), std::move(*ring)));
+  std::promise<Status> prepared;
+  auto ready = prepared.get_future();
+  listener->thread_ =
+      std::thread([self = listener.get(), cpu, priority, &prepared] {
+        const Status status = self->prepare(cpu, priority);
+        const bool good = status.has_value();
+        prepared.set_value(status);  // the promise is gone after this
+        if (good)
+          self->run();
+      });
+  if (Status status = ready.get(); !status)
+    return tl::unexpected(status.error());
+  return listener;
+}
+
+ExecListener::~ExecListener() {
+  if (thread_.joinable()) {
+    signal_event(stop_);
+    thread_.join();
+  }
+  close_connector(std::move(socket_));
+}
+
+Status ExecListener::prepare(std::optional<unsigned> cpu, int priority) {
+  const std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+  if (cpu) {
+    cpu_set_t* set = CPU_ALLOC(*cpu + 1);
+    const size_t size = CPU_ALLOC_SIZE(*cpu + 1);
+    CPU_ZERO_S(size, set);
+    CPU_SET_S(*cpu, size, set);
+    const int error = ::pthread_setaffinity_np(::pthread_self(), size, set);
+    CPU_FREE(set);
+    if (error != 0)
+      return fail(fmt::format("cannot pin a listener to CPU {}", *cpu), error);
+  }
+  if (priority > 0) {
+    sched_param parameter{};
+    parameter.sched_priority = priority;
+    scheduling_error_ = ::pthread_setschedparam(
+        ::pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
+    if (scheduling_error_ == 0) {
+      scheduling_ = Scheduling::kRealtime;
+      return {};
+    }
+  }
+  // On Linux a thread has a nice value of its own; 0 means the caller.
+  if (::setpriority(PRIO_PROCESS, 0, -20) == 0) {
+    scheduling_ = Scheduling::kNice;
+  } else if (scheduling_error_ == 0) {
+    scheduling_error_ = errno;
+  }
+  return {};
+}
+
+void ExecListener::run() {
+  std::array<pollfd, 2> wait{
+      {{socket_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+  std::array<std::byte, 512> datagram;
+  while (true) {
+    if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR)
+      return;
+    if (wait[1].revents != 0)
+      return;
+    const ssize_t n =
+        ::recv(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
+    if (n >= 0) {
+      take(std::span(datagram).first(static_cast<size_t>(n)));
+    } else if (errno == ENOBUFS) {
+      shared_.metrics.add(Metric::kConnectorOverruns);
+    }
+  }
+}
+
+void ExecListener::take(std::span<const std::byte> datagram) {
+  const auto notice = parse_exec_notice(datagram);
+  if (!notice)
+    return;
+  const WatchList* watched = acquire_list();
+  const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
+                                    ring_.reserve());
+  hazard_.store(nullptr);
+  if (outcome.length == 0) {
+    shared_.metrics.add(Metric::kRingFull);
+  } else {
+    ring_.commit(outcome.length);
+  }
+  const bool urgent =
+      outcome.kind == SnapshotKind::kWatched || ring_.used() > kRingHigh;
+  if (urgent && shared_.armed.exchange(false))
+    signal_event(shared_.wake);
+}
+
+// The hazard pointer is set before the list is looked at again, so the owner
+// either sees it or has stored a newer list, which we then see.
+const WatchList* ExecListener::acquire_list() {
+  while (true) {
+    const WatchList* list = shared_.watched.load();
+    hazard_.store(list);
+    if (shared_.watched.load() == list)
+      return list;
+  }
+}
+
+}  // namespace preload

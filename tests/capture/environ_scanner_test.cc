@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/capture/environ_scanner.h"
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace preload {
+namespace {
+
+constexpr size_t kSpace = size_t{1} << 20;
+
+struct Scan {
+  std::vector<EnvVar> env;
+  bool truncated = false;
+  uint64_t pairs = 0;
+};
+
+// Scans `block` in pieces of `piece` bytes.
+Scan scan(const std::vector<std::string>& names, std::string_view block,
+          size_t piece, size_t space = kSpace) {
+  const WatchList watched(names);
+  std::vector<std::byte> memory(space);
+  SnapshotWriter out(memory);
+  EnvironScanner scanner(watched, out);
+  for (size_t i = 0; i < block.size(); i += piece)
+    scanner.feed(block.substr(i, piece));
+  scanner.finish();
+  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 2);
+  const ExecSnapshot snapshot =
+      decode_snapshot(std::span(memory).first(length));
+  return {snapshot.env, snapshot.truncated, scanner.pairs()};
+}
+
+using std::string_literals::operator""s;
+
+TEST(EnvironScanner, FindsWatchedStringsWhereverThePiecesEnd) {
+  const std::string block =
+      "PATH=/bin\0LD_PRELOAD=/tmp/x.so\0LD_PRELOADX=no\0XLD_PRELOAD=no\0"
+      "LD_LIBRARY_PATH=\0noise\0\0LD_PRELOAD=a=b\0LD_PRELOAD\0"s;
+  const std::vector<EnvVar> expected{{"LD_PRELOAD", "/tmp/x.so"},
+                                     {"LD_LIBRARY_PATH", ""},
+                                     {"LD_PRELOAD", "a=b"}};
+  for (size_t piece = 1; piece <= block.size(); ++piece) {
+    const Scan found = scan({"LD_PRELOAD", "LD_LIBRARY_PATH"}, block, piece);
+    ASSERT_EQ(found.env, expected) << piece;
+    ASSERT_EQ(found.pairs, 6U) << piece;
+    ASSERT_FALSE(found.truncated);
+  }
+}
+
+TEST(EnvironScanner, StarMatchesTheRestOfTheName) {
+  const Scan found = scan({"LD_*"}, "LD_=1\0LD_X=2\0LDX=3\0L=4\0"s, 5);
+  EXPECT_EQ(found.env, (std::vector<EnvVar>{{"LD_", "1"}, {"LD_X", "2"}}));
+}
+
+TEST(EnvironScanner, LastStringMayLackItsNul) {
+  EXPECT_EQ(scan({"A"}, "A=unfinished", 4).env,
+            (std::vector<EnvVar>{{"A", "unfinished"}}));
+  EXPECT_TRUE(scan({"A"}, "A", 4).env.empty());
+}
+
+TEST(EnvironScanner, ValueOfTheKernelsLimitAtTheEndOfSixMebibytes) {
+  std::string block;
+  while (block.size() < (size_t{6} << 20))
+    block += "PAD=" + std::string(997, 'x') + '\0';
+  const std::string value(131'072 - 12, 'v');
+  block += "LD_PRELOAD=" + value + '\0';
+  const Scan found = scan({"LD_PRELOAD"}, block, 64 * 1024);
+  ASSERT_EQ(found.env.size(), 1U);
+  EXPECT_EQ(found.env[0].value, value);
+}
+
+TEST(EnvironScanner, WhatDoesNotFitIsSaidToBeTruncated) {
+  std::string block;
+  for (int i = 0; i < 100; ++i)
+    block += "A=" + std::to_string(i) + std::string(100, 'x') + '\0';
+  const Scan found = scan({"A"}, block, 4096, 2000);
+  EXPECT_TRUE(found.truncated);
+  ASSERT_GT(found.env.size(), 10U);
+  EXPECT_EQ(found.env[10].value.substr(0, 3), "10x");
+}
+
+TEST(EnvironScanner, AnOverwrittenBlockHasNoPairs) {
+  EXPECT_EQ(scan({"A"}, std::string(500, '\0'), 64).pairs, 0U);
+  EXPECT_EQ(scan({"A"}, std::string(500, 'x'), 64).pairs, 0U);
+}
+
+// The obvious implementation, on the whole block at once.
+std::vector<EnvVar> by_hand(std::string_view block) {
+  std::vector<EnvVar> env;
+  while (!block.empty()) {
+    const std::string_view one = block.substr(0, block.find('\0'));
+    block.remove_prefix(std::min(one.size() + 1, block.size()));
+    const size_t equals = one.find('=', 1);
+    if (equals == std::string_view::npos)
+      continue;
+    const std::string_view name = one.substr(0, equals);
+    if (name == "AB" || name.starts_with("B"))
+      env.push_back({std::string(name), std::string(one.substr(equals + 1))});
+  }
+  return env;
+}
+
+TEST(EnvironScanner, AgreesWithTheObviousWayOnRandomBlocks) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string block(random() % 60, '\0');
+    for (char& c : block)
+      c = "AB=\0x"[random() % 5];
+    const size_t piece = 1 + random() % 20;
+    ASSERT_EQ(scan({"AB", "B*"}, block, piece).env, by_hand(block))
+        << testing::PrintToString(block) << " in pieces of " << piece;
+  }
+}
+
+}  // namespace
+}  // namespace preload
