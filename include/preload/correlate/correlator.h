@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Joins what the listeners saw with what audit told, exec by exec.
+//
+// Every successful audited exec ends as exactly one of: captured at exec,
+// captured late, or missed with a reason. Every exec that only the listeners
+// saw ends as unaudited - or, if its audit event comes after all, becomes a
+// captured one. Nothing else is counted.
+//
+// Marks (of listeners) and audit events are joined by pid, in order. Audit's
+// time is that of the coarse clock at syscall entry, a mark's that of the end
+// of the exec, so the mark of an exec is never earlier than its audit event;
+// among those that are not, the first whose program fits is taken.
+//
+// An exec without a mark is read late, at once, and then held for a moment:
+// a mark that still comes takes precedence, and another audited exec of the
+// same program in the pid, begun before the read, shows that the read may have
+// seen that one's environment.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "preload/audit/assembler.h"
+#include "preload/base/clock.h"
+#include "preload/base/metrics.h"
+#include "preload/capture/exec_capture.h"
+#include "preload/correlate/coverage.h"
+#include "preload/correlate/exec_event.h"
+#include "preload/correlate/late_reader.h"
+
+namespace preload {
+
+// Where joined events go. Called on the correlator's thread; must not block.
+class ExecHandler {
+ public:
+  ExecHandler() = default;
+  ExecHandler(const ExecHandler&) = delete;
+  ExecHandler& operator=(const ExecHandler&) = delete;
+  virtual ~ExecHandler() = default;
+
+  // An exec with a watched variable, or of a dynamic loader. Origin kExec or
+  // kUnaudited.
+  virtual void on_exec(ExecEvent&& event) = 0;
+  // The audit event of an exec given as kUnaudited before (the same pid and
+  // exec_ns) has come: the whole event.
+  virtual void on_audited_after_all(ExecEvent&& event) = 0;
+  // Capture kNone, with its reason.
+  virtual void on_missed(ExecEvent&& event) = 0;
+  // The watch on /etc/ld.so.preload has fired.
+  virtual void on_preload_file(const AuditId& id) = 0;
+};
+
+class Correlator final : public AuditHandler {
+ public:
+  // Marks and held events over these are settled early: what a million execs
+  // in a few seconds leave behind while audit is late.
+  static constexpr size_t kMaxMarks = 65'536;
+  // How long a mark is remembered after it counted as unaudited.
+  static constexpr int64_t kRememberNs = 60 * kNanosPerSecond;
+
+  struct Options {
+    int64_t audit_wait_ns = 5 * kNanosPerSecond;
+    // How long a late read is held. Listeners at nice -20 may be late by some
+    // milliseconds, the next record of a pid comes within auditd's delay.
+    int64_t hold_ns = 250 * kNanosPerMilli;
+  };
+
+  // Gives the marks that have come since the last call.
+  using Refill = std::function<void(std::vector<ExecMark>&)>;
+
+  // All but `refill` must outlive it; so must the list that `watched` points
+  // to until another is set.
+  Correlator(const Clock& clock, Metrics& metrics, LateReader& late,
+             ExecHandler& out, Refill refill, const WatchList* watched,
+             Options options);
+
+  void set_watched(const WatchList* watched) { watched_ = watched; }
+  void set_options(Options options) { options_ = options; }
+
+  // Takes the listeners' marks and settles what is due: after each batch of
+  // records and at deadline_ns().
+  void advance();
+  // Settles everything: the end. What has not been joined by now is given as
+  // unaudited, so that nothing is lost.
+  void finish();
+
+  // When advance() has something to do (CLOCK_MONOTONIC); nothing when idle.
+  [[nodiscard]] std::optional<int64_t> deadline_ns() const;
+  [[nodiscard]] std::vector<CoverageDelta> take_coverage() {
+    return coverage_.take();
+  }
+  // Marks and events that wait for their other half.
+  [[nodiscard]] size_t pending() const {
+    return marks_count_ + waiting_.size();
+  }
+
+  ExecVerdict on_exec(const ExecRecord& record) override;
+  void on_exec_event(uint64_t token, AuditExec&& exec) override;
+  void on_preload_file(const AuditId& id, int32_t pid) override;
+
+ private:
+  // A mark that waits for its audit event.
+  struct Mark {
+    uint64_t exec_ns = 0;
+    SnapshotKind kind = SnapshotKind::kNothing;
+    bool counted = false;  // as unaudited (and given so), or as missed
+    std::unique_ptr<ExecSnapshot> snapshot;
+  };
+  // An audited exec on its way out.
+  struct Waiting {
+    int32_t pid = 0;
+    AuditId id;
+    int64_t audit_us = 0;
+    std::string exe;
+    // kExec with a snapshot, kLate with or without one, kNone.
+    Capture capture = Capture::kNone;
+    MissReason reason = MissReason::kExited;
+    std::unique_ptr<ExecSnapshot> snapshot;
+    bool loader = false;
+    bool after_all = false;  // completes an unaudited one
+    bool expects_event = false;
+    std::optional<AuditExec> exec;
+    int64_t read_us = 0;  // wall clock of the late read
+    int64_t due_ns = 0;   // no earlier
+  };
+  using WaitingMap = std::unordered_map<uint64_t, Waiting>;
+
+  void refill();
+  void add_mark(ExecMark&& mark);
+  bool upgrade_held(ExecMark& mark);
+  std::optional<Mark> match(int32_t pid, int64_t audit_us,
+                            const std::string& exe);
+  void expire_marks(bool all);
+  void expire_one(int32_t pid, Mark& mark);
+  void settle_due(bool all);
+  void settle(Waiting& waiting);
+  void read_late(Waiting& waiting);
+  void complete_from_proc(Waiting& waiting);
+  void release_held(int32_t pid, uint64_t token);
+  void mark_replaced(const Waiting& later);
+  bool replayed(const ExecRecord& record);
+  ExecVerdict keep(Waiting&& waiting);
+
+  [[nodiscard]] int64_t wall_of(uint64_t exec_ns) const;
+  void watch_clock();
+
+  const Clock& clock_;
+  LateReader& late_;
+  ExecHandler& out_;
+  Metrics& metrics_;
+  Refill refill_;
+  const WatchList* watched_;
+  Options options_;
+  Coverage coverage_;
+
+  std::unordered_map<int32_t, std::vector<Mark>> marks_;  // by pid, in order
+  struct MarkRef {
+    int32_t pid;
+    uint64_t exec_ns;
+    int64_t due_ns;
+  };
+  std::deque<MarkRef> expiry_;      // marks not yet counted, by time
+  std::deque<MarkRef> forgetting_;  // marks counted as unaudited, by time
+  size_t marks_count_ = 0;
+
+  WaitingMap waiting_;
+  std::deque<std::pair<int64_t, uint64_t>> due_;     // (due_ns, token)
+  std::unordered_multimap<int32_t, uint64_t> held_;  // late reads, by pid
+  uint64_t next_token_ = 1;
+
+  // Wall minus monotonic clock. After a step the earlier one still counts for
+  // what was under way.
+  int64_t offset_us_ = 0;
+  int64_t offset_before_us_ = 0;
+  int64_t stepped_ns_ = 0;
+
+  std::vector<uint64_t> recent_;  // fingerprints of audit events, by hash
+  std::vector<ExecMark> inbox_;
+};
+
+}  // namespace preload

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second chance: reads the environment of an exec that has no snapshot
+// when its audit record comes, and makes sure that it is the right one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "preload/base/clock.h"
+#include "preload/base/fd.h"
+#include "preload/capture/proc_reader.h"
+#include "preload/correlate/exec_event.h"
+
+namespace preload {
+
+struct LateRead {
+  // kNothing: verified, no watched variable. kUnread: missed for `reason`.
+  SnapshotKind kind = SnapshotKind::kUnread;
+  MissReason reason = MissReason::kExited;
+  std::unique_ptr<ExecSnapshot> snapshot;  // of kWatched
+};
+
+// One thread. What is read belongs to the image that the audit event speaks
+// of when, after the read, /proc/PID/exe is still its program and the process
+// is older than the event. (The image cannot be an earlier one, the record
+// comes at the end of the exec; and if it were a later one, so would be the
+// program. A later exec of the same program is told by its own record, see
+// correlator.h.)
+class LateReader {
+ public:
+  // Both must outlive it.
+  LateReader(const Fd& proc, const Clock& clock);
+
+  LateRead read(int32_t pid, const WatchList& watched,
+                std::string_view audit_exe, int64_t event_us);
+
+ private:
+  [[nodiscard]] MissReason judge(int32_t pid, int error) const;
+
+  const Fd& proc_;
+  const Clock& clock_;
+  ProcReader reader_;
+  std::unique_ptr<std::byte[]> space_;  // kMaxSnapshot, touched as needed
+};
+
+// True when /proc/PID/exe and audit's exe= name one program. Audit gives the
+// path as the process sees it, the link as we do: below a chroot that is the
+// same path with something before it.
+[[nodiscard]] bool same_program(std::string_view link, std::string_view exe);
+
+}  // namespace preload

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/correlate/coverage.h"
+
+#include "preload/base/clock.h"
+
+namespace preload {
+namespace {
+
+constexpr int64_t kDayUs = 86'400 * kMicrosPerSecond;
+
+Metric metric_of(MissReason reason) {
+  switch (reason) {
+    case MissReason::kExited:
+      return Metric::kMissedExited;
+    case MissReason::kDenied:
+      return Metric::kMissedDenied;
+    case MissReason::kReplaced:
+      return Metric::kMissedReplaced;
+    case MissReason::kUnreadable:
+      return Metric::kMissedUnreadable;
+  }
+  return Metric::kMissedUnreadable;
+}
+
+}  // namespace
+
+CoverageDelta& Coverage::day_of(int64_t time_us) {
+  const int64_t day = time_us / kDayUs;
+  CoverageDelta& delta = days_[day];
+  delta.day = day;
+  return delta;
+}
+
+void Coverage::captured(Capture how, int64_t time_us) {
+  if (how == Capture::kExec) {
+    ++day_of(time_us).captured_at_exec;
+    metrics_.add(Metric::kCapturedAtExec);
+  } else {
+    ++day_of(time_us).captured_late;
+    metrics_.add(Metric::kCapturedLate);
+  }
+}
+
+void Coverage::missed(MissReason reason, int64_t time_us) {
+  ++day_of(time_us).missed[static_cast<size_t>(reason)];
+  metrics_.add(metric_of(reason));
+}
+
+void Coverage::unaudited(int64_t time_us) {
+  ++day_of(time_us).unaudited;
+  metrics_.add(Metric::kUnaudited);
+}
+
+void Coverage::audited_after_all(int64_t time_us) {
+  CoverageDelta& delta = day_of(time_us);
+  --delta.unaudited;
+  ++delta.captured_at_exec;
+}
+
+std::vector<CoverageDelta> Coverage::take() {
+  std::vector<CoverageDelta> deltas;
+  for (const auto& [day, delta] : days_)
+    deltas.push_back(delta);
+  days_.clear();
+  return deltas;
+}
+
+}  // namespace preload

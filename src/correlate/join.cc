@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/correlate/join.h"
+
+#include <utility>
+
+namespace preload {
+namespace {
+
+void prefer(std::string& ours, std::string&& audits) {
+  if (!audits.empty())
+    ours = std::move(audits);
+}
+
+void prefer(uint32_t& ours, uint32_t audits) {
+  if (audits != kUnsetId)
+    ours = audits;
+}
+
+}  // namespace
+
+ExecEvent event_of(const ExecSnapshot& snapshot, Capture capture) {
+  ExecEvent event;
+  event.capture = capture;
+  event.exec_ns = snapshot.exec_ns;
+  event.env = snapshot.env;
+  event.executable = snapshot.executable;
+  event.argv = snapshot.argv;
+  event.argv_truncated = snapshot.argv_truncated;
+  event.cwd = snapshot.cwd;
+  event.pid = snapshot.pid;
+  event.ppid = snapshot.ppid;
+  event.parent_executable = snapshot.parent_executable;
+  event.start_ticks = snapshot.start_ticks;
+  event.uid = snapshot.uid;
+  event.euid = snapshot.euid;
+  event.gid = snapshot.gid;
+  event.egid = snapshot.egid;
+  event.auid = snapshot.loginuid;
+  event.ses = snapshot.session;
+  event.tty = tty_name(snapshot.tty_nr);
+  event.cgroup = snapshot.cgroup;
+  event.container = container_id(snapshot.cgroup);
+  event.secure = snapshot.secure;
+  event.no_interpreter = snapshot.no_interpreter;
+  return event;
+}
+
+void add_audit(ExecEvent& event, AuditExec&& exec) {
+  event.time_us = exec.id.wall_us();
+  event.audit = std::move(exec.id);
+  event.pid = exec.pid;
+  if (exec.ppid != 0)
+    event.ppid = exec.ppid;
+  prefer(event.executable, std::move(exec.exe));
+  prefer(event.comm, std::move(exec.comm));
+  prefer(event.cwd, std::move(exec.cwd));
+  prefer(event.tty, std::move(exec.tty));
+  prefer(event.key, std::move(exec.key));
+  prefer(event.syscall, std::move(exec.syscall));
+  prefer(event.user, std::move(exec.uid_name));
+  prefer(event.login_user, std::move(exec.auid_name));
+  prefer(event.uid, exec.uid);
+  prefer(event.euid, exec.euid);
+  prefer(event.gid, exec.gid);
+  prefer(event.egid, exec.egid);
+  prefer(event.auid, exec.auid);
+  prefer(event.ses, exec.ses);
+  if (event.argv.empty() ||
+      (event.argv_truncated && exec.argv.size() > event.argv.size())) {
+    event.argv_truncated = exec.argc > exec.argv.size();
+    event.argv = std::move(exec.argv);
+  }
+}
+
+}  // namespace preload
