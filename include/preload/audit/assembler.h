@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// From record lines to exec events: asks about each exec as soon as its
+// SYSCALL record is there, and collects and parses only what was wanted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
+#include "preload/audit/exec_syscalls.h"
+#include "preload/audit/record_scan.h"
+#include "preload/base/clock.h"
+#include "preload/base/metrics.h"
+
+namespace preload {
+
+// The key of the rule that watches /etc/ld.so.preload.
+inline constexpr std::string_view kPreloadFileKey = "preload-file";
+
+// What the SYSCALL record of a successful exec says. Views are valid during
+// the call only.
+struct ExecRecord {
+  RecordId id;
+  int32_t pid = 0;
+  int32_t ppid = 0;
+  std::string_view syscall;  // "execve" or "execveat"; a literal
+  EncodedValue exe;
+  EncodedValue key;
+  bool loader = false;  // exe is a dynamic loader: see is_loader()
+};
+
+// Drop the event, or keep it under a token that finds the owner's context
+// again.
+struct ExecVerdict {
+  static constexpr ExecVerdict drop() { return {}; }
+  static constexpr ExecVerdict keep_as(uint64_t token) { return {true, token}; }
+
+  bool keep = false;
+  uint64_t token = 0;
+};
+
+// The owner's side. Its functions must not call the assembler.
+class AuditHandler {
+ public:
+  AuditHandler() = default;
+  AuditHandler(const AuditHandler&) = delete;
+  AuditHandler& operator=(const AuditHandler&) = delete;
+  virtual ~AuditHandler() = default;
+
+  // A successful exec.
+  virtual ExecVerdict on_exec(const ExecRecord& record) = 0;
+  // An exec that was kept: once each, whatever becomes of its records. When
+  // they could not be parsed, `exec` has only what ExecRecord had.
+  virtual void on_exec_event(uint64_t token, AuditExec&& exec) = 0;
+  // A successful call whose key is kPreloadFileKey.
+  virtual void on_preload_file(const AuditId& id, int32_t pid) = 0;
+};
+
+// One thread. An event ends with its EOE record, or with PROCTITLE, which the
+// kernel logs last and which streams without EOE (audit.log) have; or after
+// kEventTimeout; or when a bound bites. Records of an event that is not open -
+// dropped, ended, or begun before we were - are ignored.
+//
+// Bounds, and what happens then: a record over kMaxEventBytes or
+// kMaxEventRecords is left out of its event; over kMaxOpen or kMaxBytes the
+// event that has waited longest ends early. Each event so cut is counted in
+// Metric::kRecordsOrphaned, and so is one that libauparse could not parse.
+class Assembler {
+ public:
+  static constexpr size_t kMaxOpen = 1024;
+  static constexpr size_t kMaxBytes = size_t{4} << 20;
+  static constexpr size_t kMaxEventBytes = size_t{1} << 20;
+  // The kernel fills EXECVE records to 7500 bytes, so kMaxEventBytes is about
+  // 140 of them; libauparse takes time with the square of the records.
+  static constexpr size_t kMaxEventRecords = 512;
+  // As long as auditd and libauparse wait (end_of_event_timeout).
+  static constexpr int64_t kEventTimeoutNs = 2 * kNanosPerSecond;
+
+  // All three must outlive the assembler.
+  Assembler(const Clock& clock, Metrics& metrics, AuditHandler& handler,
+            ExecParser parser);
+
+  // A line without its newline.
+  void on_record(std::string_view line);
+  // Ends the events that have waited for kEventTimeout. Call it after each
+  // batch and at deadline_ns().
+  void expire();
+  // Ends all: the stream is over.
+  void flush();
+
+  // When the next event times out (CLOCK_MONOTONIC); nothing when none is open.
+  [[nodiscard]] std::optional<int64_t> deadline_ns() const;
+  [[nodiscard]] size_t open() const { return open_.size(); }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+
+ private:
+  struct OpenEvent {
+    uint64_t token = 0;
+    int64_t opened_ns = 0;
+    AuditExec scanned;    // what ExecRecord had
+    std::string records;  // for ExecParser
+    size_t record_count = 0;
+    bool cut = false;
+  };
+  struct ById {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const {
+      if (a.serial != b.serial)
+        return a.serial < b.serial;
+      if (a.sec != b.sec)
+        return a.sec < b.sec;
+      if (a.ms != b.ms)
+        return a.ms < b.ms;
+      return std::string_view(a.node) < std::string_view(b.node);
+    }
+  };
+  using OpenEvents = std::map<AuditId, OpenEvent, ById>;
+
+  void on_syscall(const Record& record);
+  void open_event(const ExecRecord& exec, uint64_t token, const Record& record);
+  void append(OpenEvents::iterator event, std::string_view text);
+  [[nodiscard]] OpenEvents::const_iterator oldest() const;
+  void end_oldest();
+  void end(OpenEvents::const_iterator event);
+  void cut(OpenEvent& event);
+
+  const Clock& clock_;
+  Metrics& metrics_;
+  AuditHandler& handler_;
+  ExecParser parser_;
+  ExecSyscalls syscalls_ = ExecSyscalls::from_libaudit();
+  OpenEvents open_;
+  size_t bytes_ = 0;  // of all OpenEvent::records
+};
+
+}  // namespace preload

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/audit/assembler.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace preload {
+
+Assembler::Assembler(const Clock& clock, Metrics& metrics,
+                     AuditHandler& handler, ExecParser parser)
+    : clock_(clock),
+      metrics_(metrics),
+      handler_(handler),
+      parser_(std::move(parser)) {}
+
+void Assembler::on_record(std::string_view line) {
+  const std::optional<Record> record = scan_record(line);
+  if (!record) {
+    metrics_.add(Metric::kRecordsMalformed);
+    return;
+  }
+  if (record->type == RecordType::kSyscall) {
+    on_syscall(*record);
+    return;
+  }
+  if (record->type == RecordType::kOther || open_.empty())
+    return;
+  const auto event = open_.find(record->id);
+  if (event == open_.end())
+    return;
+  if (record->type == RecordType::kExecve || record->type == RecordType::kCwd)
+    append(event, record->text);
+  else
+    end(event);
+}
+
+void Assembler::on_syscall(const Record& record) {
+  const std::optional<SyscallRecord> syscall = scan_syscall(record.body);
+  if (!syscall) {
+    metrics_.add(Metric::kRecordsMalformed);
+    return;
+  }
+  if (!syscall->success)
+    return;
+  if (has_key(syscall->key, kPreloadFileKey))
+    handler_.on_preload_file(record.id.audit_id(), syscall->pid);
+  const std::string_view name =
+      syscalls_.name_of(syscall->arch, syscall->syscall);
+  // A repeated record adds nothing to an event that is open.
+  if (name.empty() || (!open_.empty() && open_.contains(record.id)))
+    return;
+  ExecRecord exec{record.id, syscall->pid, syscall->ppid,
+                  name,      syscall->exe, syscall->key};
+  exec.loader = exec.exe.is_hex ? is_loader(exec.exe.decoded())
+                                : is_loader(exec.exe.text);
+  const ExecVerdict verdict = handler_.on_exec(exec);
+  if (verdict.keep)
+    open_event(exec, verdict.token, record);
+}
+
+void Assembler::open_event(const ExecRecord& exec, uint64_t token,
+                           const Record& record) {
+  if (open_.size() == kMaxOpen)
+    end_oldest();
+  OpenEvent event;
+  event.token = token;
+  event.opened_ns = clock_.monotonic_ns();
+  event.scanned.pid = exec.pid;
+  event.scanned.ppid = exec.ppid;
+  event.scanned.syscall = exec.syscall;
+  event.scanned.success = true;
+  event.scanned.exe = exec.exe.decoded();
+  event.scanned.key = exec.key.decoded();
+  std::replace(event.scanned.key.begin(), event.scanned.key.end(), '\x01', ',');
+  append(open_.emplace(exec.id.audit_id(), std::move(event)).first,
+         record.text);
+}
+
+void Assembler::append(OpenEvents::iterator event, std::string_view text) {
+  OpenEvent& open = event->second;
+  // libauparse takes a NUL for the end; the kernel writes none.
+  if (text.find('\0') != std::string_view::npos) {
+    metrics_.add(Metric::kRecordsMalformed);
+    return;
+  }
+  const size_t size = text.size() + 1;
+  if (open.records.size() + size > kMaxEventBytes ||
+      open.record_count == kMaxEventRecords) {
+    cut(open);
+    return;
+  }
+  open.records += text;
+  open.records += '\n';
+  ++open.record_count;
+  bytes_ += size;
+  while (bytes_ > kMaxBytes)
+    end_oldest();
+}
+
+void Assembler::cut(OpenEvent& event) {
+  if (!std::exchange(event.cut, true))
+    metrics_.add(Metric::kRecordsOrphaned);
+}
+
+Assembler::OpenEvents::const_iterator Assembler::oldest() const {
+  return std::min_element(open_.begin(), open_.end(),
+                          [](const auto& a, const auto& b) {
+                            return a.second.opened_ns < b.second.opened_ns;
+                          });
+}
+
+void Assembler::end_oldest() {
+  const auto event = open_.find(oldest()->first);
+  cut(event->second);
+  end(event);
+}
+
+void Assembler::end(OpenEvents::const_iterator at) {
+  auto node = open_.extract(at);
+  OpenEvent& event = node.mapped();
+  bytes_ -= event.records.size();
+  Result<AuditExec> parsed = parser_.parse(event.records);
+  // The scan and libauparse read the same text; should they ever disagree on
+  // whose exec it was, the scan is what the owner decided on.
+  if (!parsed || parsed->pid != event.scanned.pid) {
+    cut(event);
+    parsed = std::move(event.scanned);
+  }
+  parsed->id = node.key();
+  handler_.on_exec_event(event.token, *std::move(parsed));
+}
+
+void Assembler::expire() {
+  const int64_t opened_before = clock_.monotonic_ns() - kEventTimeoutNs;
+  for (auto event = open_.begin(); event != open_.end();) {
+    const auto current = event++;
+    if (current->second.opened_ns <= opened_before)
+      end(current);
+  }
+}
+
+void Assembler::flush() {
+  while (!open_.empty())
+    end(open_.begin());
+}
+
+std::optional<int64_t> Assembler::deadline_ns() const {
+  if (open_.empty())
+    return std::nullopt;
+  return oldest()->second.opened_ns + kEventTimeoutNs;
+}
+
+}  // namespace preload
