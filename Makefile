@@ -60,7 +60,7 @@ ifdef CI
 WARN += -Werror
 endif
 HARDEN := -fstack-protector-strong -fPIE
-ALL_CPPFLAGS = -Iinclude -I$(BUILD)/gen -DPRELOAD_VERSION='"$(VERSION)"' $(CPPFLAGS)
+ALL_CPPFLAGS = -Iinclude -Itests -I$(BUILD)/gen -DPRELOAD_VERSION='"$(VERSION)"' $(CPPFLAGS)
 ALL_CXXFLAGS = -std=c++20 -pthread $(WARN) $(HARDEN) $(CXXFLAGS) $(mode_$(MODE)) $(PC_CFLAGS)
 ALL_LDFLAGS  = -pthread -pie -Wl,-z,relro,-z,now $(mode_$(MODE)) $(LDFLAGS)
 ALL_LDLIBS   = $(PC_LIBS) $(LDLIBS)

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store thread: decides, records, and hands alerts to the relay.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "preload/base/bounded_queue.h"
+#include "preload/base/clock.h"
+#include "preload/base/config.h"
+#include "preload/base/metrics.h"
+#include "preload/base/result.h"
+#include "preload/correlate/coverage.h"
+#include "preload/correlate/exec_event.h"
+#include "preload/detect/alert.h"
+#include "preload/detect/new_terms.h"
+#include "preload/store/store.h"
+
+namespace preload {
+
+// What the store thread is given, in order.
+struct NewExec {
+  ExecEvent event;
+};
+struct AuditedAfterAll {
+  ExecEvent event;
+};
+struct MissedExec {
+  ExecEvent event;
+};
+struct CoverageDeltas {
+  std::vector<CoverageDelta> deltas;
+};
+struct Acknowledged {
+  std::vector<int64_t> alert_ids;
+};
+struct Inspected {
+  int64_t alert_id = 0;
+  AlertFacts facts;
+};
+struct NewConfig {
+  Config config;
+};
+// The inventory of a new database is complete: `processes` were looked at.
+struct InventoryDone {
+  size_t processes = 0;
+};
+// Fulfilled when all that was posted before has been stored and handed on.
+struct Barrier {
+  std::shared_ptr<std::promise<void>> reached;
+};
+using HistoryItem =
+    std::variant<NewExec, AuditedAfterAll, MissedExec, CoverageDeltas,
+                 Acknowledged, Inspected, NewConfig, InventoryDone, Barrier>;
+
+// The rule that a configuration asks for. The error names file and line.
+[[nodiscard]] Result<Rule> rule_of(const Config& config,
+                                   const std::string& file,
+                                   int64_t database_created_us);
+
+// Owns the store thread and, while it runs, the store.
+//
+// When the database refuses (disk full, read-only, locked, broken), nothing
+// waits for it: items are held in memory up to a bound, alerts are raised at
+// once against what is known and what was alerted meanwhile, with alert id 0
+// for "not stored", and storing is tried again every few seconds. What was
+// held is then stored without being sent a second time.
+class HistoryWorker {
+ public:
+  // Takes an alert for delivery; false = not now, offer it again.
+  using Send = std::function<bool(const Alert&)>;
+  // Called once, on the store thread, when it cannot go on.
+  using Fail = std::function<void(const std::string&)>;
+
+  HistoryWorker(std::unique_ptr<Store> store, Rule rule, Config config,
+                std::string config_file, Metrics& metrics, const Clock& clock,
+                Send send, Fail fail);
+  HistoryWorker(const HistoryWorker&) = delete;
+  HistoryWorker& operator=(const HistoryWorker&) = delete;
+  ~HistoryWorker();
+
+  // Any thread; never blocks. A full queue (16,384 items, 8 MiB) drops the
+  // item and counts it.
+  void post(HistoryItem item);
+
+  // Waits until what was posted before is stored and handed to the relay, but
+  // no longer than `milliseconds`.
+  void settle(int64_t milliseconds);
+
+  // Processes what is queued and ends the thread.
+  void stop();
+
+ private:
+  // What is known while the database refuses: the store as far as it can
+  // still be read, and the terms alerted since.
+  class Interim;
+
+  void run();
+  void process(std::vector<HistoryItem> items);
+  Status store_all(std::span<HistoryItem> items);
+  Status apply(HistoryItem& item, std::vector<Alert>& alerts);
+  Status apply_exec(const ExecEvent& event, std::vector<Alert>& alerts);
+  Status apply_config(const Config& config);
+  Status summarise(const std::string& text, std::vector<Alert>& alerts);
+  void hold(HistoryItem item);
+  void retry_held();
+  void begin_holding(const Error& error);
+  void keep_house();
+  void prune();
+  void feed_relay();
+  void hand_over(const std::vector<Alert>& alerts);
+  void count(std::span<const Decision> decisions);
+  [[nodiscard]] AlertMark mark() const;
+
+  std::unique_ptr<Store> store_;
+  NewTerms rule_;
+  Config config_;
+  std::string config_file_;
+  Metrics& metrics_;
+  const Clock& clock_;
+  Send send_;
+  Fail fail_;
+  BoundedQueue<HistoryItem> queue_;
+
+  // Alerts up to this id have been handed to the relay; while `behind_`, later
+  // ones are in the outbox and are read from there.
+  int64_t handed_ = 0;
+  bool behind_ = true;
+
+  std::unique_ptr<Interim> interim_;  // not null while the database refuses
+  std::deque<HistoryItem> held_;
+  size_t held_bytes_ = 0;
+
+  int64_t flush_due_ns_ = 0;
+  int64_t prune_due_ns_ = 0;
+  int64_t retry_due_ns_ = 0;
+  uint64_t baseline_terms_ = 0;
+  uint64_t learned_terms_ = 0;
+  bool learning_ = false;
+
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace preload

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running plugin: all stages and the threads between them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "preload/audit/assembler.h"
+#include "preload/audit/record_reader.h"
+#include "preload/base/clock.h"
+#include "preload/base/config.h"
+#include "preload/base/fd.h"
+#include "preload/base/metrics.h"
+#include "preload/base/result.h"
+#include "preload/capture/exec_capture.h"
+#include "preload/correlate/correlator.h"
+#include "preload/daemon/history_worker.h"
+#include "preload/deliver/relay.h"
+
+namespace preload {
+
+// Made once, by main. start() brings the stages up from the last to the first,
+// run() is the input thread, and the destructor takes them down in order.
+class Pipeline final : public ExecHandler {
+ public:
+  // `config` came from `config_file`; records are read from `input`; `parent`
+  // is the process whose SIGTERM counts.
+  static Result<std::unique_ptr<Pipeline>> start(const Config& config,
+                                                 std::string config_file,
+                                                 int input, Fd signals,
+                                                 pid_t parent);
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+  ~Pipeline() override;
+
+  // Until end of file or SIGTERM; then everything is flushed, in at most two
+  // seconds. The error is that of a stage that could not go on.
+  Status run();
+
+  void on_exec(ExecEvent&& event) override;
+  void on_audited_after_all(ExecEvent&& event) override;
+  void on_missed(ExecEvent&& event) override;
+  void on_preload_file(const AuditId& id) override;
+
+ private:
+  Pipeline(Config config, std::string config_file, Fd signals, pid_t parent);
+  Status start_history();
+  Status start_capture();
+  void start_input(int input);
+  void take_inventory();
+  void read_preload_file(const AuditId& id);
+
+  enum class Turn { kGoOn, kStop };
+  Turn wait_and_read();
+  Turn handle_signals();
+  Turn read_records();
+  [[nodiscard]] int wait_milliseconds();
+  void keep_time();
+  void reload();
+  void write_state() const;
+  void shut_down();
+  void fail_from_thread(const std::string& what);
+
+  SystemClock clock_;
+  Metrics metrics_;
+  Config config_;
+  std::string config_file_;
+  Fd signals_;
+  pid_t parent_;
+  Fd failed_;  // eventfd: a thread cannot go on
+  std::mutex failure_mutex_;
+  std::string failure_;
+  int64_t started_us_ = 0;
+
+  // In the order of the data, last stage first.
+  std::unique_ptr<Relay> relay_;
+  std::unique_ptr<HistoryWorker> history_;
+  std::unique_ptr<ExecCapture> capture_;
+  std::unique_ptr<LateReader> late_;
+  std::unique_ptr<Correlator> correlator_;
+  std::unique_ptr<Assembler> assembler_;
+  std::unique_ptr<RecordReader> reader_;
+  std::thread inventory_;
+
+  int input_ = -1;
+  size_t last_bytes_ = 0;
+  int64_t coverage_due_ns_ = 0;
+  int64_t report_due_ns_ = 0;
+};
+
+}  // namespace preload

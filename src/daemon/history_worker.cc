@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/history_worker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <unordered_map>
+#include <utility>
+
+#include "preload/base/log.h"
+#include "preload/base/text.h"
+#include "preload/detect/loader_options.h"
+
+namespace preload {
+namespace {
+
+constexpr size_t kQueueItems = 16'384;
+constexpr size_t kQueueBytes = size_t{8} << 20;
+// One transaction; what a crash in the middle would repeat.
+constexpr size_t kBatch = 512;
+constexpr size_t kFeedBatch = 256;
+constexpr int64_t kFlushNs = 5 * kNanosPerSecond;
+constexpr int64_t kPruneNs = 60 * kNanosPerSecond;
+constexpr int64_t kPruneAgainNs = kNanosPerSecond;
+constexpr size_t kPruneRows = 200;
+constexpr int64_t kRetryNs = 5 * kNanosPerSecond;
+constexpr size_t kHeldBytes = size_t{8} << 20;
+constexpr size_t kInterimTerms = 65'536;
+constexpr auto kIdle = std::chrono::milliseconds(1000);
+
+size_t weight(const HistoryItem& item) {
+  const size_t base = sizeof(HistoryItem);
+  if (const auto* exec = std::get_if<NewExec>(&item))
+    return base + weight(exec->event);
+  if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
+    return base + weight(exec->event);
+  if (const auto* exec = std::get_if<MissedExec>(&item))
+    return base + weight(exec->event);
+  return base;
+}
+
+}  // namespace
+
+Result<Rule> rule_of(const Config& config, const std::string& file,
+                     int64_t database_created_us) {
+  Rule rule;
+  rule.fields = config.new_terms_fields;
+  for (const std::string& field : rule.fields)
+    if (!is_term_field(field))
+      return fail(
+          fmt::format("{}: new_terms_fields: unknown field '{}'; "
+                      "allowed: {}",
+                      file, escaped(field), fmt::join(term_fields(), ", ")));
+  if (std::find(rule.fields.begin(), rule.fields.end(), "process.env_vars") ==
+      rule.fields.end())
+    return fail(
+        fmt::format("{}: new_terms_fields: process.env_vars must be "
+                    "among the fields",
+                    file));
+  rule.history_window_us = config.history_window * kMicrosPerSecond;
+  rule.interval_us = config.interval * kMicrosPerSecond;
+  rule.max_alerts = config.max_alerts;
+  rule.learning_until_us =
+      config.learning_period == 0
+          ? 0
+          : database_created_us + config.learning_period * kMicrosPerSecond;
+  rule.alert_unaudited = config.unaudited == UnauditedPolicy::kAlert;
+  for (const ExceptionLine& line : config.exceptions) {
+    auto exception = parse_exception(line);
+    if (!exception)
+      return fail(fmt::format("{}:{}: exception: {}", file, line.line,
+                              exception.error().message()));
+    rule.exceptions.push_back(std::move(*exception));
+  }
+  return rule;
+}
+
+class HistoryWorker::Interim final : public History {
+ public:
+  explicit Interim(Store& store) : store_(store) {}
+
+  Result<std::optional<int64_t>> last_counted(const Digest& term) override {
+    if (const auto found = alerted_.find(term); found != alerted_.end())
+      return std::optional(found->second);
+    auto stored = store_.last_counted(term);
+    return stored ? *stored : std::nullopt;
+  }
+
+  // False when no more can be remembered: then nothing new is alerted, or it
+  // would be alerted each time.
+  bool remember(const Digest& term, int64_t time_us) {
+    if (alerted_.size() >= kInterimTerms)
+      return false;
+    alerted_[term] = time_us;
+    return true;
+  }
+  [[nodiscard]] bool alerted(const Digest& term) const {
+    return alerted_.contains(term);
+  }
+
+ private:
+  Store& store_;
+  std::unordered_map<Digest, int64_t, DigestHash> alerted_;
+};
+
+HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
+                             Config config, std::string config_file,
+                             Metrics& metrics, const Clock& clock, Send send,
+                             Fail fail)
+    : store_(std::move(store)),
+      rule_(std::move(rule)),
+      config_(std::move(config)),
+      config_file_(std::move(config_file)),
+      metrics_(metrics),
+      clock_(clock),
+      send_(std::move(send)),
+      fail_(std::move(fail)),
+      queue_(kQueueItems, kQueueBytes) {
+  learning_ = rule_.rule().learning_until_us > clock_.wall_us();
+  thread_ = std::thread([this] {
+    try {
+      run();
+    } catch (const std::exception& error) {
+      fail_(fmt::format("the store thread failed: {}", error.what()));
+    }
+  });
+}
+
+HistoryWorker::~HistoryWorker() {
+  stop();
+}
+
+void HistoryWorker::post(HistoryItem item) {
+  const size_t bytes = weight(item);
+  if (!queue_.try_push(std::move(item), bytes)) {
+    metrics_.add(Metric::kEventsDropped);
+    log_limited(LogLevel::kWarning, "store-queue-full",
+                "the store queue is full, events are dropped: the database "
+                "does not keep up; look at its disk, and at --check");
+  }
+}
+
+void HistoryWorker::settle(int64_t milliseconds) {
+  auto reached = std::make_shared<std::promise<void>>();
+  auto future = reached->get_future();
+  post(Barrier{std::move(reached)});
+  future.wait_for(std::chrono::milliseconds(milliseconds));
+}
+
+void HistoryWorker::stop() {
+  if (!thread_.joinable())
+    return;
+  stopping_ = true;
+  queue_.close();
+  thread_.join();
+}
+
+void HistoryWorker::run() {
+  while (true) {
+    const bool last = stopping_;
+    auto items = queue_.pop_all(kIdle);
+    std::vector<std::shared_ptr<std::promise<void>>> reached;
+    for (const HistoryItem& item : items)
+      if (const auto* barrier = std::get_if<Barrier>(&item))
+        reached.push_back(barrier->reached);
+    process(std::move(items));
+    keep_house();
+    for (const auto& promise : reached)
+      promise->set_value();
+    if (last)
+      break;
+  }
+  if (const auto flushed = store_->flush(); !flushed)
+    log_error("counts of the last seconds are lost: " +
+              flushed.error().message());
+}
+
+void HistoryWorker::process(std::vector<HistoryItem> items) {
+  metrics_.set(Metric::kStoreQueue, items.size());
+  metrics_.set(Metric::kStoreQueueHighWater, queue_.high_water());
+  for (size_t done = 0; done < items.size();) {
+    const auto batch =
+        std::span(items).subspan(done, std::min(kBatch, items.size() - done));
+    if (!interim_) {
+      if (const auto stored = store_all(batch); !stored)
+        begin_holding(stored.error());
+    }
+    if (interim_)
+      for (HistoryItem& item : batch)
+        hold(std::move(item));
+    done += batch.size();
+  }
+}
+
+// All or nothing; only what is committed is sent.
+Status HistoryWorker::store_all(std::span<HistoryItem> items) {
+  if (auto begun = store_->begin(); !begun)
+    return begun;
+  std::vector<Alert> alerts;
+  Status status;
+  for (HistoryItem& item : items) {
+    status = apply(item, alerts);
+    if (!status)
+      break;
+  }
+  if (status)
+    status = store_->commit();
+  if (!status) {
+    store_->rollback();
+    metrics_.add(Metric::kStoreErrors);
+    return status;
+  }
+  hand_over(alerts);
+  return {};
+}
+
+Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
+  if (const auto* exec = std::get_if<NewExec>(&item))
+    return apply_exec(exec->event, alerts);
+  if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
+    return store_->complete(exec->event);
+  if (const auto* exec = std::get_if<MissedExec>(&item))
+    return store_->record_missed(exec->event);
+  if (const auto* coverage = std::get_if<CoverageDeltas>(&item)) {
+    for (const CoverageDelta& delta : coverage->deltas)
+      if (auto added = store_->add_coverage(delta); !added)
+        return added;
+    return {};
+  }
+  if (const auto* acks = std::get_if<Acknowledged>(&item))
+    return store_->acknowledge(acks->alert_ids);
+  if (const auto* inspected = std::get_if<Inspected>(&item))
+    return store_->add_facts(inspected->alert_id, inspected->facts);
+  if (const auto* config = std::get_if<NewConfig>(&item))
+    return apply_config(config->config);
+  const auto* done = std::get_if<InventoryDone>(&item);
+  if (done == nullptr || !store_->created())
+    return {};
+  return summarise(
+      fmt::format("baseline terms={} processes={} (the programs that ran when "
+                  "the history began; they raise no alerts of their own)",
+                  std::exchange(baseline_terms_, 0), done->processes),
+      alerts);
+}
+
+Status HistoryWorker::apply_exec(const ExecEvent& event,
+                                 std::vector<Alert>& alerts) {
+  auto decisions = rule_.decide(event, clock_.wall_us(), *store_);
+  if (!decisions)
+    return tl::unexpected(decisions.error());
+  auto raised = store_->record(event, *decisions, mark());
+  if (!raised)
+    return tl::unexpected(raised.error());
+  count(*decisions);
+  for (Alert& alert : *raised) {
+    if (interim_ && interim_->alerted(alert.term.digest)) {
+      if (auto sent = store_->acknowledge(std::span(&alert.alert_id, 1)); !sent)
+        return sent;
+    } else if (alert.state == AlertState::kPending) {
+      alerts.push_back(std::move(alert));
+    }
+  }
+  return {};
+}
+
+Status HistoryWorker::apply_config(const Config& config) {
+  auto rule = rule_of(config, config_file_, store_->created_at_us());
+  if (rule) {
+    rule_.set_rule(std::move(*rule));
+    config_ = config;
+    learning_ = rule_.rule().learning_until_us > clock_.wall_us();
+  }
+  return {};
+}
+
+Status HistoryWorker::summarise(const std::string& text,
+                                std::vector<Alert>& alerts) {
+  auto alert = store_->record_summary(text, mark());
+  if (!alert)
+    return tl::unexpected(alert.error());
+  alerts.push_back(std::move(*alert));
+  return {};
+}
+
+// ---- While the database refuses
+
+void HistoryWorker::begin_holding(const Error& error) {
+  interim_ = std::make_unique<Interim>(*store_);
+  retry_due_ns_ = clock_.monotonic_ns() + kRetryNs;
+  log_error(fmt::format(
+      "cannot write the history: {}. Alerts go on, marked stored=no; events "
+      "are held in memory (up to {} MiB) and stored when it works again",
+      error.message(), kHeldBytes >> 20));
+}
+
+void HistoryWorker::hold(HistoryItem item) {
+  if (const auto* exec = std::get_if<NewExec>(&item)) {
+    auto decisions = rule_.decide(exec->event, clock_.wall_us(), *interim_);
+    for (Decision& decision : *decisions) {
+      if (decision.verdict != Verdict::kNew ||
+          !interim_->remember(decision.term.digest, exec->event.time_us))
+        continue;
+      Alert alert;
+      alert.raised_at_us = clock_.wall_us();
+      alert.severity = config_.severity;
+      alert.risk_score = config_.risk_score;
+      alert.term = std::move(decision.term);
+      alert.event = exec->event;
+      metrics_.add(send_(alert) ? Metric::kAlertsNotStored
+                                : Metric::kEventsDropped);
+    }
+  }
+  const size_t bytes = weight(item);
+  if (held_bytes_ + bytes > kHeldBytes) {
+    metrics_.add(Metric::kEventsDropped);
+    return;
+  }
+  held_bytes_ += bytes;
+  held_.push_back(std::move(item));
+}
+
+void HistoryWorker::retry_held() {
+  retry_due_ns_ = clock_.monotonic_ns() + kRetryNs;
+  while (!held_.empty()) {
+    std::vector<HistoryItem> batch;
+    const size_t size = std::min(kBatch, held_.size());
+    for (size_t i = 0; i < size; ++i)
+      batch.push_back(held_[i]);
+    if (!store_all(batch))
+      return;
+    for (const HistoryItem& item : batch)
+      held_bytes_ -= weight(item);
+    held_.erase(held_.begin(), held_.begin() + static_cast<long>(size));
+  }
+  // An empty transaction may succeed on a full disk; its commit tells.
+  if (!store_->flush())
+    return;
+  interim_.reset();
+  behind_ = true;
+  log_info("the history is written again; what was held is stored");
+}
+
+// ---- Housekeeping
+
+void HistoryWorker::keep_house() {
+  const int64_t now_ns = clock_.monotonic_ns();
+  if (interim_) {
+    if (now_ns >= retry_due_ns_ || stopping_)
+      retry_held();
+    if (interim_)
+      return;
+  }
+  std::vector<HistoryItem> none;
+  std::vector<Alert> alerts;
+  const bool flush_due = now_ns >= flush_due_ns_;
+  const auto capped = rule_.take_capped(clock_.wall_us());
+  const bool learned =
+      learning_ && rule_.rule().learning_until_us <= clock_.wall_us();
+  if (flush_due || capped || learned) {
+    flush_due_ns_ = now_ns + kFlushNs;
+    Status status = store_->begin();
+    if (status && capped)
+      status = summarise(summary_text(*capped, config_.interval), alerts);
+    if (status && learned)
+      status = summarise(
+          fmt::format("learning ended terms={} learning_period={}",
+                      learned_terms_, duration_text(config_.learning_period)),
+          alerts);
+    if (status)
+      status = store_->flush();
+    if (status)
+      status = store_->commit();
+    if (!status) {
+      store_->rollback();
+      metrics_.add(Metric::kStoreErrors);
+      begin_holding(status.error());
+      return;
+    }
+    learning_ = learning_ && !learned;
+    hand_over(alerts);
+    if (const auto terms = store_->term_count())
+      metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
+  }
+  if (now_ns >= prune_due_ns_)
+    prune();
+  feed_relay();
+}
+
+void HistoryWorker::prune() {
+  prune_due_ns_ = clock_.monotonic_ns() + kPruneNs;
+  const int64_t keep = effective_retention(config_);
+  if (keep != 0) {
+    const auto pruned =
+        store_->prune(clock_.wall_us() - keep * kMicrosPerSecond, kPruneRows);
+    if (pruned && *pruned > 0)  // in small steps
+      prune_due_ns_ = clock_.monotonic_ns() + kPruneAgainNs;
+  }
+  if (const auto maintained = store_->maintain(); !maintained)
+    log_limited(LogLevel::kWarning, "maintain",
+                "cannot tidy the database: " + maintained.error().message());
+}
+
+void HistoryWorker::hand_over(const std::vector<Alert>& alerts) {
+  for (const Alert& alert : alerts) {
+    if (behind_ || !send_(alert)) {
+      behind_ = true;  // the outbox has it
+      return;
+    }
+    handed_ = alert.alert_id;
+  }
+}
+
+void HistoryWorker::feed_relay() {
+  while (behind_) {
+    const auto pending = store_->pending(handed_, kFeedBatch);
+    if (!pending) {
+      log_limited(LogLevel::kError, "outbox",
+                  "cannot read pending alerts: " + pending.error().message());
+      return;
+    }
+    behind_ = !pending->empty();
+    for (const Alert& alert : *pending) {
+      if (!send_(alert))
+        return;
+      handed_ = alert.alert_id;
+    }
+  }
+}
+
+void HistoryWorker::count(std::span<const Decision> decisions) {
+  metrics_.add(Metric::kMatched, decisions.empty() ? 0 : 1);
+  for (const Decision& decision : decisions) {
+    switch (decision.verdict) {
+      case Verdict::kKnown:
+        metrics_.add(Metric::kTermsKnown);
+        break;
+      case Verdict::kExcepted:
+        metrics_.add(Metric::kTermsExcepted);
+        break;
+      case Verdict::kCapped:
+        metrics_.add(Metric::kAlertsCapped);
+        metrics_.add(Metric::kTermsNew);
+        break;
+      case Verdict::kBaseline:
+        ++baseline_terms_;
+        metrics_.add(Metric::kTermsNew);
+        break;
+      case Verdict::kLearned:
+        ++learned_terms_;
+        metrics_.add(Metric::kTermsNew);
+        break;
+      default:
+        metrics_.add(Metric::kTermsNew);
+        break;
+    }
+  }
+}
+
+AlertMark HistoryWorker::mark() const {
+  return {config_.severity, config_.risk_score};
+}
+
+}  // namespace preload

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// audisp-preload: the architecture in order.
+#include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "preload/base/config.h"
+#include "preload/base/log.h"
+#include "preload/daemon/check.h"
+#include "preload/daemon/options.h"
+#include "preload/daemon/pipeline.h"
+#include "preload/daemon/self_test.h"
+#include "preload/daemon/signals.h"
+#include "preload/daemon/sinks.h"
+
+namespace preload {
+namespace {
+
+int stop_with(ExitCode code, const Error& error) {
+  log_error(error.message());
+  stop_log();
+  return code;
+}
+
+int run(const Options& options) {
+  const pid_t parent = ::getppid();
+  auto signals = block_signals();
+  if (!signals)
+    return stop_with(kExitStart, signals.error());
+  const auto config = load_config(options.config);
+  start_log(log_sink(config ? config->syslog_socket : Config().syslog_socket));
+  if (!config)
+    return stop_with(kExitConfiguration, config.error());
+  auto pipeline = Pipeline::start(*config, options.config, STDIN_FILENO,
+                                  std::move(*signals), parent);
+  if (!pipeline)
+    return stop_with(kExitStart, pipeline.error());
+  const Status status = (*pipeline)->run();
+  pipeline->reset();
+  if (!status)
+    return stop_with(kExitFailed, status.error());
+  stop_log();
+  return kExitGood;
+}
+
+}  // namespace
+}  // namespace preload
+
+int main(int argc, char** argv) {
+  using namespace preload;
+  ::umask(027);
+  // Large buffers go back to the system when they are freed.
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  ::mallopt(M_ARENA_MAX, 2);
+  const auto options = parse_options({argv, static_cast<std::size_t>(argc)});
+  if (!options)
+    return stop_with(kExitUsage, options.error());
+  switch (options->action) {
+    case Action::kVersion:
+      std::puts("audisp-preload " PRELOAD_VERSION);
+      return kExitGood;
+    case Action::kHelp:
+      std::fputs(usage().c_str(), stdout);
+      return kExitGood;
+    case Action::kCheck:
+      return check(options->config);
+    case Action::kSelfTest:
+      return self_test(options->config);
+    case Action::kRun:
+      return run(*options);
+  }
+}

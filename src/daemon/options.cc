@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/options.h"
+
+#include <fmt/format.h>
+#include <getopt.h>
+
+#include <array>
+#include <optional>
+#include <vector>
+
+namespace preload {
+namespace {
+
+constexpr int kConfigOption = 'c';
+
+const std::array<option, 6> kLongOptions{
+    {{"config", required_argument, nullptr, kConfigOption},
+     {"check", no_argument, nullptr, static_cast<int>(Action::kCheck)},
+     {"self-test", no_argument, nullptr, static_cast<int>(Action::kSelfTest)},
+     {"version", no_argument, nullptr, static_cast<int>(Action::kVersion)},
+     {"help", no_argument, nullptr, static_cast<int>(Action::kHelp)},
+     {nullptr, 0, nullptr, 0}}};
+
+}  // namespace
+
+Result<Options> parse_options(std::span<char* const> args) {
+  Options options;
+  std::vector<char*> argv(args.begin(), args.end());
+  argv.push_back(nullptr);
+  optind = 0;  // scan from the start, also a second time
+  opterr = 0;
+  while (true) {
+    const int found = ::getopt_long(static_cast<int>(args.size()), argv.data(),
+                                    "", kLongOptions.data(), nullptr);
+    if (found == -1)
+      break;
+    if (found == '?')
+      return fail(fmt::format("unknown or incomplete option {}; try --help",
+                              argv[static_cast<size_t>(optind) - 1]));
+    if (found == kConfigOption) {
+      options.config = optarg;
+      continue;
+    }
+    if (options.action != Action::kRun)
+      return fail("only one of --check, --self-test, --version and --help");
+    options.action = static_cast<Action>(found);
+  }
+  if (static_cast<size_t>(optind) < args.size())
+    return fail(fmt::format("unexpected argument {}; try --help",
+                            argv[static_cast<size_t>(optind)]));
+  return options;
+}
+
+std::string usage() {
+  return R"(Usage: audisp-preload [--config FILE] [--check | --self-test | --version | --help]
+
+An auditd plugin: alerts once for each new value of LD_PRELOAD and its kin that
+a program is started with. Without an option it reads audit records from
+standard input, as auditd starts it.
+
+  --config FILE  instead of /etc/audit/audisp-preload.conf
+  --check        one line per condition of a working deployment, with the mend
+  --self-test    starts a harmless program with a unique LD_PRELOAD and waits
+                 until the running plugin has alerted
+  --version      print the version
+  --help         print this
+
+See audisp-preload(8) and audisp-preload.conf(5).
+)";
+}
+
+}  // namespace preload

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/pipeline.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "preload/base/log.h"
+#include "preload/base/text.h"
+#include "preload/daemon/signals.h"
+#include "preload/daemon/sinks.h"
+
+namespace preload {
+namespace {
+
+// How long records are left to gather after the first has woken us. Reading
+// each as it comes costs a wake-up apiece; the socket holds some 240 of them.
+constexpr auto kGather = std::chrono::milliseconds(4);
+// When a batch was larger than this, more come faster than they gather.
+constexpr size_t kBusyBytes = size_t{24} << 10;
+constexpr int64_t kCoverageNs = 5 * kNanosPerSecond;
+constexpr int64_t kReportNs = 15 * kNanosPerSecond;
+// Of the two seconds that an end may take.
+constexpr int64_t kSettleMs = 700;
+constexpr int64_t kRelayStopMs = 700;
+
+}  // namespace
+
+Pipeline::Pipeline(Config config, std::string config_file, Fd signals,
+                   pid_t parent)
+    : config_(std::move(config)),
+      config_file_(std::move(config_file)),
+      signals_(std::move(signals)),
+      parent_(parent),
+      failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      started_us_(clock_.wall_us()) {}
+
+Result<std::unique_ptr<Pipeline>> Pipeline::start(const Config& config,
+                                                  std::string config_file,
+                                                  int input, Fd signals,
+                                                  pid_t parent) {
+  std::unique_ptr<Pipeline> pipeline(
+      new Pipeline(config, std::move(config_file), std::move(signals), parent));
+  if (auto started = pipeline->start_history(); !started)
+    return tl::unexpected(started.error());
+  if (auto started = pipeline->start_capture(); !started)
+    return tl::unexpected(started.error());
+  pipeline->start_input(input);
+  return pipeline;
+}
+
+Status Pipeline::start_history() {
+  auto store = Store::open(config_.database, clock_);
+  if (!store)
+    return tl::unexpected(store.error());
+  auto rule = rule_of(config_, config_file_, (*store)->created_at_us());
+  if (!rule)
+    return tl::unexpected(rule.error());
+  relay_ = std::make_unique<Relay>(
+      make_sinks(config_, clock_),
+      [this](std::span<const int64_t> ids) {
+        history_->post(Acknowledged{{ids.begin(), ids.end()}});
+      },
+      metrics_, clock_);
+  history_ = std::make_unique<HistoryWorker>(
+      std::move(*store), std::move(*rule), config_, config_file_, metrics_,
+      clock_, [this](const Alert& alert) { return relay_->try_send(alert); },
+      [this](const std::string& what) { fail_from_thread(what); });
+  return {};
+}
+
+Status Pipeline::start_capture() {
+  auto capture = ExecCapture::start(config_.capture, config_.realtime_priority,
+                                    config_.capture_env_vars, metrics_);
+  if (!capture)
+    return tl::unexpected(capture.error());
+  capture_ = std::move(*capture);
+  const std::string line =
+      fmt::format("capture mode {}{}{}", to_string(capture_->mode()),
+                  capture_->reason().empty() ? "" : ": ", capture_->reason());
+  log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
+  return {};
+}
+
+void Pipeline::start_input(int input) {
+  input_ = input;
+  late_ = std::make_unique<LateReader>(capture_->proc(), clock_);
+  correlator_ = std::make_unique<Correlator>(
+      clock_, metrics_, *late_, *this,
+      [this](std::vector<ExecMark>& marks) { capture_->drain(marks); },
+      &capture_->watched(),
+      Correlator::Options{config_.audit_wait * kNanosPerSecond});
+  assembler_ = std::make_unique<Assembler>(clock_, metrics_, *correlator_,
+                                           ExecParser::create());
+  reader_ = std::make_unique<RecordReader>(
+      input, metrics_,
+      [this](std::string_view line) { assembler_->on_record(line); });
+  write_state();
+  log_info(fmt::format(
+      "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
+      fmt::join(config_.capture_env_vars, ", "), config_.database));
+}
+
+Pipeline::~Pipeline() {
+  // Stages end in the order of the data; a relay without its history would
+  // acknowledge into nothing.
+  reader_.reset();
+  assembler_.reset();
+  correlator_.reset();
+  capture_.reset();
+  if (inventory_.joinable())
+    inventory_.join();
+  if (relay_)
+    relay_->stop(0);
+  history_.reset();
+  relay_.reset();
+}
+
+Status Pipeline::run() {
+  while (wait_and_read() == Turn::kGoOn)
+    keep_time();
+  shut_down();
+  const std::lock_guard lock(failure_mutex_);
+  return failure_.empty() ? Status() : fail(failure_);
+}
+
+Pipeline::Turn Pipeline::wait_and_read() {
+  const bool quiet = capture_->arm();
+  std::array<pollfd, 4> wait{{{input_, POLLIN, 0},
+                              {signals_.get(), POLLIN, 0},
+                              {failed_.get(), POLLIN, 0},
+                              {capture_->wake_fd(), POLLIN, 0}}};
+  const int ready =
+      ::poll(wait.data(), wait.size(), quiet ? wait_milliseconds() : 0);
+  if (ready < 0 && errno != EINTR)
+    return Turn::kStop;
+  if (wait[2].revents != 0)
+    return Turn::kStop;
+  if (wait[1].revents != 0 && handle_signals() == Turn::kStop)
+    return Turn::kStop;
+  if (wait[3].revents != 0)
+    capture_->clear_wake();
+  Turn turn = Turn::kGoOn;
+  if (wait[0].revents != 0)
+    turn = read_records();
+  correlator_->advance();
+  return turn;
+}
+
+Pipeline::Turn Pipeline::read_records() {
+  if (last_bytes_ < kBusyBytes)
+    std::this_thread::sleep_for(kGather);
+  const auto state = reader_->drain();
+  last_bytes_ = reader_->last_bytes();
+  assembler_->expire();
+  if (!state) {
+    log_error("cannot read audit records: " + state.error().message());
+    return Turn::kStop;
+  }
+  return *state == ReadState::kEndOfFile ? Turn::kStop : Turn::kGoOn;
+}
+
+Pipeline::Turn Pipeline::handle_signals() {
+  switch (next_signal(signals_, parent_)) {
+    case SignalMeaning::kNone:
+      break;
+    case SignalMeaning::kReload:
+      reload();
+      break;
+    case SignalMeaning::kReport:
+      write_state();
+      break;
+    case SignalMeaning::kStop:
+      return Turn::kStop;
+  }
+  return Turn::kGoOn;
+}
+
+int Pipeline::wait_milliseconds() {
+  int64_t due = std::min(coverage_due_ns_, report_due_ns_);
+  if (const auto deadline = correlator_->deadline_ns())
+    due = std::min(due, *deadline);
+  if (const auto deadline = assembler_->deadline_ns())
+    due = std::min(due, *deadline);
+  const int64_t left = due - clock_.monotonic_ns();
+  // Up, or we would wake a moment too early.
+  return static_cast<int>(
+      std::clamp<int64_t>(left / kNanosPerMilli + 1, 0, 60'000));
+}
+
+void Pipeline::keep_time() {
+  const int64_t now_ns = clock_.monotonic_ns();
+  if (now_ns >= coverage_due_ns_) {
+    coverage_due_ns_ = now_ns + kCoverageNs;
+    auto deltas = correlator_->take_coverage();
+    if (!deltas.empty())
+      history_->post(CoverageDeltas{std::move(deltas)});
+  }
+  if (now_ns >= report_due_ns_) {
+    report_due_ns_ = now_ns + kReportNs;
+    write_metrics(config_, metrics_);
+  }
+}
+
+// ---- What the correlator gives
+
+void Pipeline::on_exec(ExecEvent&& event) {
+  if (event.origin == Origin::kUnaudited &&
+      config_.unaudited == UnauditedPolicy::kIgnore)
+    return;
+  if (config_.ecs_events == EcsEvents::kAll)
+    relay_->send_event(event);
+  history_->post(NewExec{std::move(event)});
+}
+
+void Pipeline::on_audited_after_all(ExecEvent&& event) {
+  history_->post(AuditedAfterAll{std::move(event)});
+}
+
+void Pipeline::on_missed(ExecEvent&& event) {
+  history_->post(MissedExec{std::move(event)});
+}
+
+void Pipeline::on_preload_file(const AuditId& /*id*/) {}
+
+// ---- Signals
+
+void Pipeline::reload() {
+  auto config = load_config(config_file_);
+  if (config) {
+    if (const auto rule = rule_of(*config, config_file_, 0); !rule)
+      config = tl::unexpected(rule.error());
+  }
+  if (!config) {
+    log_error("reload refused, the old configuration stays: " +
+              config.error().message());
+    return;
+  }
+  for (const std::string& key : restart_keys(config_, *config))
+    log_warning(
+        fmt::format("{} has changed, which takes effect when the "
+                    "plugin is started again",
+                    key));
+  config_ = std::move(*config);
+  capture_->set_watched(config_.capture_env_vars);
+  correlator_->set_watched(&capture_->watched());
+  correlator_->set_options({config_.audit_wait * kNanosPerSecond});
+  relay_->set_sinks(make_sinks(config_, clock_));
+  history_->post(NewConfig{config_});
+  log_info("configuration reloaded from " + config_file_);
+}
+
+void Pipeline::write_state() const {
+  write_state_file(config_, config_file_, started_us_, *capture_, metrics_);
+}
+
+// ---- The end
+
+void Pipeline::fail_from_thread(const std::string& what) {
+  {
+    const std::lock_guard lock(failure_mutex_);
+    if (failure_.empty())
+      failure_ = what;
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
+}
+
+void Pipeline::shut_down() {
+  // What auditd wrote before it went is still in the socket.
+  if (reader_->drain())
+    assembler_->flush();
+  correlator_->finish();
+  capture_.reset();
+  history_->post(CoverageDeltas{correlator_->take_coverage()});
+  history_->settle(kSettleMs);
+  relay_->stop(kRelayStopMs);
+  history_->stop();
+  write_metrics(config_, metrics_);
+  ::unlink(config_.state_file.c_str());
+}
+
+}  // namespace preload
