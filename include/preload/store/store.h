@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "preload/base/clock.h"
-#include "preload/base/metrics.h"
 #include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
+#include "preload/store/outbox.h"
 
 namespace preload {
 
@@ -32,27 +32,37 @@ struct CoverageDelta {
   bool operator==(const CoverageDelta&) const = default;
 };
 
-// How the alerts of a call are to be marked.
-struct AlertMark {
-  std::string severity;
-  uint32_t risk_score = 0;
-};
-
 class Store final : public History {
  public:
-  // Opens or creates the database at `path` and migrates it. A foreign or
-  // newer database is refused and left as it was.
+  // Opens or creates the database at `path` and migrates it; see
+  // store/history_file.h for what is refused. A damaged one gives an error
+  // that is_corrupt() (store/sqlite.h): move it and its -wal away, and open
+  // again for a new one.
   static Result<std::unique_ptr<Store>> open(const std::string& path,
                                              const Clock& clock);
+  // Writes what is batched, if it can.
   ~Store() override;
 
   // True when open() created the database.
   [[nodiscard]] bool created() const;
   // When the database was created; the learning period begins there. Wall, us.
   [[nodiscard]] int64_t created_at_us() const;
+  // False until set_baseline_taken() is committed: set it together with the
+  // last of a new database's inventory, so that a start that was cut short is
+  // begun again.
+  [[nodiscard]] Result<bool> baseline_taken();
+  Status set_baseline_taken();
+  // False when the file was deleted or replaced while in use: what is stored
+  // from now on is lost at the end. Open again.
+  [[nodiscard]] bool in_place() const;
 
-  // Everything between begin() and commit() is one transaction. rollback()
-  // also forgets what was cached or batched in it.
+  // Everything between begin() and commit() is one transaction. It costs
+  // nothing while nothing new is in it. rollback() also forgets what was
+  // cached or batched in it. A call outside is a transaction of its own.
+  //
+  // After an error within, only rollback() helps; the store is usable then,
+  // and counts batched before are still there. Not more than some thousands of
+  // events at a time: they are held in memory.
   Status begin();
   Status commit();
   void rollback();
@@ -60,8 +70,9 @@ class Store final : public History {
   Result<std::optional<int64_t>> last_counted(const Digest& term) override;
 
   // Records an event and what was decided about its terms; gives the alerts
-  // raised, with their ids, states kPending or kCapped. Only sightings of
-  // known terms are batched: they reach the disk with flush().
+  // raised, with their ids, states kPending or kCapped (those without their
+  // event: nobody sends them). Only sightings of known terms and the list of
+  // unaudited execs are batched: they reach the disk with flush().
   Result<std::vector<Alert>> record(const ExecEvent& event,
                                     std::span<const Decision> decisions,
                                     const AlertMark& mark);
@@ -71,7 +82,8 @@ class Store final : public History {
   // An audit event came for an exec stored as unaudited (the same pid and
   // exec_ns): completes its alerts and takes it off the list of unaudited.
   Status complete(const ExecEvent& event);
-  // Keeps the latest 10,000 each of missed and of unaudited execs.
+  // Keeps the latest 10,000 each of missed and of unaudited execs. Batched, at
+  // most 1000 between two calls of flush().
   Status record_missed(const ExecEvent& event);
   Status add_coverage(const CoverageDelta& delta);
   // What an inspector found about an alert.
@@ -81,19 +93,23 @@ class Store final : public History {
   Status add_exception_hits(const std::string& text, uint64_t hits,
                             int64_t last_hit_us);
 
-  // Pending alerts with an id above `after`, oldest first, at most `limit`.
+  // Pending alerts with an id above `after`, oldest first, at most `limit` and
+  // about 8 MiB: empty when there are none.
   Result<std::vector<Alert>> pending(int64_t after, size_t limit);
 
   // Writes the batched counts (in a transaction of its own unless one is
-  // open). Call every few seconds and before the end.
+  // open). Call every few seconds and before the end. Puts it off while a
+  // reader holds the write-ahead log above 32 MiB.
   Status flush();
   // Deletes up to `limit` rows of what was last seen before `before_us`;
-  // gives how many, so 0 = done.
+  // gives how many, so 0 = done (or put off, as flush()). Not within a
+  // transaction. Alerts that are pending stay, and their terms.
   Result<size_t> prune(int64_t before_us, size_t limit);
-  // Passive checkpoint when the WAL has grown. A reader's open transaction
+  // Copies the write-ahead log into the database. A reader's open transaction
   // only puts it off.
   Status maintain();
 
+  // A look-up, whatever the number.
   [[nodiscard]] Result<int64_t> term_count();
 
  private:

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables `missed_exec` and `unaudited_exec`: the latest of each, for analysts.
+// What counts them all is `coverage`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "preload/base/result.h"
+#include "preload/correlate/exec_event.h"
+#include "preload/store/sqlite.h"
+
+namespace preload {
+
+// Part of the store: within its transactions, on its thread. Rows wait in
+// memory for write(), so that a machine on a lower rung writes now and then
+// and not for each exec; of more than kWaiting the oldest are dropped.
+class ExecLists {
+ public:
+  static constexpr int64_t kKept = 10'000;  // rows of each table
+  static constexpr size_t kWaiting = 1000;  // rows of each kind
+  static constexpr size_t kTextBytes = 1024;
+
+  explicit ExecLists(Database& database) : database_(database) {}
+  Status prepare();
+
+  void add_missed(const ExecEvent& event);
+  void add_unaudited(int64_t term_id, const ExecEvent& event);
+  // Audit did report the exec after all.
+  Status remove_unaudited(const ExecEvent& event);
+
+  void commit();
+  void rollback();
+  [[nodiscard]] bool idle() const;
+  Status write();
+
+ private:
+  struct Row {
+    int64_t term_id = 0;  // unaudited
+    int64_t at_us = 0;
+    uint64_t exec_ns = 0;
+    int32_t pid = 0;
+    uint32_t uid = 0;
+    MissReason reason = MissReason::kExited;  // missed
+    std::string executable;
+    std::string args;
+    std::optional<std::string> audit_id;
+  };
+  struct Waiting {
+    std::deque<Row> rows;
+    size_t open = 0;     // at the end: of the open transaction
+    size_t written = 0;  // at the start: in the database when it commits
+
+    void add(Row row);
+    void erase(size_t index);
+    void commit();
+    void rollback();
+    // Hands rows that are not written to `each`, Status(const Row&).
+    template <class Each>
+    Status write(Each&& each);
+  };
+  static Row row_of(const ExecEvent& event);
+
+  Database& database_;
+  Waiting missed_;
+  Waiting unaudited_;
+  Statement missed_add_;
+  Statement missed_trim_;
+  Statement unaudited_add_;
+  Statement unaudited_trim_;
+  Statement unaudited_remove_;
+};
+
+}  // namespace preload

@@ -1,0 +1,1 @@
+UPDATE alert SET facts = ?2 WHERE alert_id = ?1;

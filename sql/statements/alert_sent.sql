@@ -1,0 +1,1 @@
+UPDATE alert SET state = 'sent' WHERE alert_id = ?1 AND state = 'pending';

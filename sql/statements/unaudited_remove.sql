@@ -1,0 +1,1 @@
+DELETE FROM unaudited_exec WHERE exec_ns = ?1 AND pid = ?2;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/detect/alert.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
+
+#include "preload/base/text.h"
+
+namespace preload {
+namespace {
+
+using nlohmann::json;
+
+json json_of(const LibraryFact& fact) {
+  json object{{"named", escaped(fact.named)},
+              {"path", escaped(fact.path)},
+              {"exists", fact.exists},
+              {"mapped", fact.mapped}};
+  if (!fact.exists)
+    return object;
+  object["owner"] = fact.owner;
+  object["mode"] = fact.mode;
+  object["size"] = fact.size;
+  object["mtime_us"] = fact.mtime_us;
+  if (!fact.sha256.empty())
+    object["sha256"] = escaped(fact.sha256);
+  object["writable_by_others"] = fact.writable_by_others;
+  return object;
+}
+
+// A member of `object`; what it is left at when it is absent or of another
+// type.
+template <class T>
+void take(const json& object, const char* name, T& value) {
+  const auto field = object.find(name);
+  if (field == object.end())
+    return;
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (field->is_string())
+      if (auto plain = unescaped(field->template get_ref<const std::string&>()))
+        value = std::move(*plain);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (field->is_boolean())
+      value = field->template get<bool>();
+  } else {
+    if (field->is_number_integer())
+      value = field->template get<T>();
+  }
+}
+
+LibraryFact fact_from(const json& object) {
+  LibraryFact fact;
+  take(object, "named", fact.named);
+  take(object, "path", fact.path);
+  take(object, "exists", fact.exists);
+  take(object, "owner", fact.owner);
+  take(object, "mode", fact.mode);
+  take(object, "size", fact.size);
+  take(object, "mtime_us", fact.mtime_us);
+  take(object, "sha256", fact.sha256);
+  take(object, "writable_by_others", fact.writable_by_others);
+  take(object, "mapped", fact.mapped);
+  return fact;
+}
+
+}  // namespace
+
+std::string_view to_string(AlertState state) {
+  constexpr std::array<std::string_view, 3> kWords{"pending", "sent", "capped"};
+  return kWords.at(static_cast<size_t>(state));
+}
+
+std::string to_json(const AlertFacts& facts) {
+  json libraries = json::array();
+  for (const LibraryFact& fact : facts.libraries)
+    libraries.push_back(json_of(fact));
+  json object{{"libraries", std::move(libraries)}};
+  if (facts.introducer_pid != 0)
+    object["introducer"] = {
+        {"pid", facts.introducer_pid},
+        {"executable", escaped(facts.introducer_executable)}};
+  return object.dump();
+}
+
+Result<AlertFacts> facts_from_json(std::string_view text) {
+  const json object = json::parse(text, nullptr, false);
+  if (!object.is_object())
+    return fail("not the facts of an alert: no JSON object");
+  AlertFacts facts;
+  if (const auto list = object.find("libraries");
+      list != object.end() && list->is_array())
+    for (const json& item : *list)
+      if (item.is_object())
+        facts.libraries.push_back(fact_from(item));
+  if (const auto introducer = object.find("introducer");
+      introducer != object.end() && introducer->is_object()) {
+    take(*introducer, "pid", facts.introducer_pid);
+    take(*introducer, "executable", facts.introducer_executable);
+  }
+  return facts;
+}
+
+}  // namespace preload

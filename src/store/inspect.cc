@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/store/inspect.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "preload/base/text.h"
+#include "preload/sql.h"
+#include "preload/store/history_file.h"
+
+namespace preload {
+
+Result<Inspection> Inspection::open(const std::string& path) {
+  // SQLite's own message does not tell the two apart.
+  if (::access(path.c_str(), R_OK) != 0)
+    return fail(errno == ENOENT
+                    ? path +
+                          " is not there yet: the plugin creates it when "
+                          "it starts"
+                    : "cannot read " + path,
+                errno);
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (!database)
+    return tl::unexpected(database.error());
+  const Result<int64_t> id = (*database)->integer("PRAGMA application_id");
+  if (!id)
+    return tl::unexpected(id.error());
+  if (*id != kApplicationId)
+    return fail(path + " is not a database of audisp-preload");
+  return Inspection(std::move(*database));
+}
+
+Result<int64_t> Inspection::schema_version() {
+  return database_->integer("PRAGMA user_version");
+}
+
+Result<int64_t> Inspection::term_count() {
+  return database_->integer(sql::statements_term_total);
+}
+
+Result<int64_t> Inspection::pending_alerts() {
+  return database_->integer(sql::statements_alerts_pending);
+}
+
+Result<int64_t> Inspection::created_at_us() {
+  return database_->integer("SELECT value FROM meta WHERE key = 'created_at'");
+}
+
+Result<std::vector<ExceptionHits>> Inspection::exception_hits() {
+  Result<Statement> list = database_->prepare(sql::statements_exception_list);
+  if (!list)
+    return tl::unexpected(list.error());
+  std::vector<ExceptionHits> hits;
+  Cursor row = list->query();
+  while (true) {
+    const Result<bool> more = row.next();
+    if (!more)
+      return tl::unexpected(more.error());
+    if (!*more)
+      return hits;
+    hits.push_back({unescaped(row.text(0)).value_or(std::string(row.text(0))),
+                    row.integer(1), row.integer(2)});
+  }
+}
+
+Result<std::optional<StoredTerm>> Inspection::find_term(const Digest& digest) {
+  Result<Statement> find = database_->prepare(sql::statements_term_alert);
+  if (!find)
+    return tl::unexpected(find.error());
+  Cursor row = find->query(digest);
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  if (!*found)
+    return std::nullopt;
+  return StoredTerm{row.integer(0), row.integer(1), row.integer(2),
+                    std::string(row.text(3)), row.integer(4)};
+}
+
+Status Inspection::check_integrity() {
+  return check_content(*database_);
+}
+
+}  // namespace preload

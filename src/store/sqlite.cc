@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/store/sqlite.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace preload {
+namespace {
+
+constexpr int kBusyTimeoutMs = 5000;
+// SQLite's own default; a commit that finds more in the log copies it.
+constexpr int kCheckpointPages = 1000;
+constexpr uint64_t kPageBytes = 4096;
+
+class SqliteCategory final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "sqlite"; }
+  [[nodiscard]] std::string message(int code) const override {
+    return fmt::format("SQLite error {}", code);
+  }
+};
+
+int primary(int code) {
+  return code & 0xff;
+}
+
+}  // namespace
+
+const std::error_category& sqlite_category() {
+  static const SqliteCategory category;
+  return category;
+}
+
+bool is_corrupt(const Error& error) {
+  if (error.code.category() != sqlite_category())
+    return false;
+  const int code = primary(error.code.value());
+  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+Error corrupt(std::string context) {
+  return {{SQLITE_CORRUPT, sqlite_category()}, std::move(context)};
+}
+
+Cursor::Cursor(Cursor&& other) noexcept
+    : database_(other.database_),
+      statement_(std::exchange(other.statement_, nullptr)),
+      started_(other.started_) {}
+
+Cursor::~Cursor() {
+  if (statement_ == nullptr)
+    return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Result<bool> Cursor::next() {
+  if (!started_ && sqlite3_stmt_readonly(statement_) == 0) {
+    if (const Status ready = database_->before_write(); !ready)
+      return tl::unexpected(ready.error());
+  }
+  started_ = true;
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW || code == SQLITE_DONE)
+    return code == SQLITE_ROW;
+  return tl::unexpected(database_->error(code));
+}
+
+int64_t Cursor::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+
+std::string_view Cursor::text(int column) const {
+  // For text too: sqlite3_column_text() would only add a NUL.
+  const void* bytes = sqlite3_column_blob(statement_, column);
+  const auto size =
+      static_cast<size_t>(sqlite3_column_bytes(statement_, column));
+  return bytes == nullptr
+             ? std::string_view()
+             : std::string_view(static_cast<const char*>(bytes), size);
+}
+
+bool Cursor::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+int Cursor::columns() const {
+  return sqlite3_column_count(statement_);
+}
+
+std::string_view Cursor::name(int column) const {
+  return sqlite3_column_name(statement_, column);
+}
+
+Statement::Statement(Statement&& other) noexcept
+    : database_(other.database_),
+      statement_(std::exchange(other.statement_, nullptr)) {}
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  std::swap(database_, other.database_);
+  std::swap(statement_, other.statement_);
+  return *this;
+}
+
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
+
+std::optional<int> Statement::parameter(const std::string& name) const {
+  const int index = sqlite3_bind_parameter_index(statement_, name.c_str());
+  return index == 0 ? std::nullopt : std::optional(index);
+}
+
+std::string_view Statement::bytes_of(const Digest& digest) {
+  const void* bytes = digest.data();
+  return {static_cast<const char*>(bytes), digest.size()};
+}
+
+// A value that cannot be bound stays NULL, and no column that matters takes
+// NULL: the run fails.
+void Statement::bind_null(int index) {
+  sqlite3_bind_null(statement_, index);
+}
+
+void Statement::bind_integer(int index, int64_t value) {
+  sqlite3_bind_int64(statement_, index, value);
+}
+
+void Statement::bind_text(int index, std::string_view value) {
+  // An empty view may have no address, which SQLite would take for NULL.
+  sqlite3_bind_text64(statement_, index, value.empty() ? "" : value.data(),
+                      value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void Statement::bind_blob(int index, std::string_view value) {
+  sqlite3_bind_blob64(statement_, index, value.empty() ? "" : value.data(),
+                      value.size(), SQLITE_TRANSIENT);
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path,
+                                                 Access access) {
+  std::unique_ptr<Database> database(new Database(path));
+  const int flags = SQLITE_OPEN_NOMUTEX |
+                    (access == Access::kReadWrite ? SQLITE_OPEN_READWRITE
+                                                  : SQLITE_OPEN_READONLY);
+  // Even a handle that did not open has the error, and must be closed.
+  const int code =
+      sqlite3_open_v2(path.c_str(), &database->handle_, flags, nullptr);
+  if (code != SQLITE_OK)
+    return tl::unexpected(database->error(code));
+  sqlite3* handle = database->handle_;
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  constexpr std::array<std::pair<int, int>, 4> kOptions{
+      {{SQLITE_DBCONFIG_DEFENSIVE, 1},
+       {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+       {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+       // A database that is not ours is left untouched: use_wal() ends this.
+       {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}}};
+  for (const auto& [option, value] : kOptions)
+    if (const int bad = sqlite3_db_config(handle, option, value, nullptr); bad)
+      return tl::unexpected(database->error(bad));
+  if (Status set = database->execute("PRAGMA cell_size_check = on;"
+                                     "PRAGMA temp_store = memory;"
+                                     "PRAGMA cache_size = -4096;");
+      !set)
+    return tl::unexpected(set.error());
+  return database;
+}
+
+Database::~Database() {
+  sqlite3_close(handle_);
+}
+
+Status Database::use_wal() {
+  int persist = 1;
+  if (Status set = check(sqlite3_file_control(
+          handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &persist));
+      !set)
+    return set;
+  Result<Statement> mode = prepare("PRAGMA journal_mode = wal");
+  if (!mode)
+    return tl::unexpected(mode.error());
+  {
+    Cursor row = mode->query();
+    const Result<bool> got = row.next();
+    if (!got)
+      return tl::unexpected(got.error());
+    if (!*got || row.text(0) != "wal")
+      return fail(path_ +
+                  ": its file system does not do write-ahead logging "
+                  "(no shared memory): put the database on a local disk");
+  }
+  if (Status set = execute("PRAGMA synchronous = full;"
+                           "PRAGMA journal_size_limit = 1048576;");
+      !set)
+    return set;
+  sqlite3_wal_hook(
+      handle_,
+      [](void* self, sqlite3*, const char*, int pages) {
+        auto* database = static_cast<Database*>(self);
+        database->wal_pages_ = static_cast<uint64_t>(pages);
+        if (pages >= kCheckpointPages)
+          (void)database->checkpoint(false);  // the commit holds without
+        return SQLITE_OK;
+      },
+      this);
+  return check(
+      sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr));
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code =
+      sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK)
+    return tl::unexpected(error(code));
+  return Statement(this, statement);
+}
+
+Status Database::execute(const std::string& sql) {
+  if (state_ != State::kNone)
+    if (Status ready = before_write(); !ready)
+      return ready;
+  return check(sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr));
+}
+
+Result<int64_t> Database::integer(std::string_view sql) {
+  Result<Statement> statement = prepare(sql);
+  if (!statement)
+    return tl::unexpected(statement.error());
+  Cursor cursor = statement->query();
+  const Result<bool> row = cursor.next();
+  if (!row)
+    return tl::unexpected(row.error());
+  return *row ? cursor.integer(0) : 0;
+}
+
+Status Database::begin() {
+  if (state_ != State::kNone)
+    return fail(path_ + ": a transaction is open already");
+  state_ = State::kArmed;
+  return {};
+}
+
+Status Database::before_write() {
+  if (state_ == State::kNone || state_ == State::kStarted)
+    return {};
+  if (state_ == State::kFailed)
+    return fail(path_ + ": the transaction has failed, roll it back");
+  if (Status began = check(
+          sqlite3_exec(handle_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));
+      !began)
+    return began;
+  state_ = State::kStarted;
+  return {};
+}
+
+Status Database::commit() {
+  switch (state_) {
+    case State::kNone:
+      return fail(path_ + ": no transaction is open");
+    case State::kArmed:
+      break;
+    case State::kStarted:
+      if (Status done =
+              check(sqlite3_exec(handle_, "COMMIT", nullptr, nullptr, nullptr));
+          !done)
+        return done;
+      break;
+    case State::kFailed:
+      return before_write();
+  }
+  state_ = State::kNone;
+  return {};
+}
+
+void Database::rollback() {
+  // Some errors roll back by themselves.
+  if (sqlite3_get_autocommit(handle_) == 0)
+    sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  state_ = State::kNone;
+}
+
+int64_t Database::last_insert_id() const {
+  return sqlite3_last_insert_rowid(handle_);
+}
+
+int64_t Database::changes() const {
+  return sqlite3_changes(handle_);
+}
+
+uint64_t Database::wal_bytes() const {
+  return wal_pages_ * kPageBytes;
+}
+
+Status Database::checkpoint(bool truncate) {
+  int logged = 0;
+  int copied = 0;
+  sqlite3_busy_timeout(handle_, 0);
+  const int code = sqlite3_wal_checkpoint_v2(
+      handle_, "main",
+      truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+      &logged, &copied);
+  sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+  if (primary(code) == SQLITE_BUSY || primary(code) == SQLITE_LOCKED)
+    return {};
+  if (code == SQLITE_OK && logged == copied)
+    wal_pages_ = 0;
+  return check(code);
+}
+
+Error Database::error(int code) {
+  if (state_ != State::kNone)
+    state_ = State::kFailed;
+  std::string text = path_ + ": ";
+  text += handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_);
+  const bool of_system =
+      primary(code) == SQLITE_IOERR || primary(code) == SQLITE_CANTOPEN;
+  if (of_system && handle_ != nullptr)
+    if (const int reason = sqlite3_system_errno(handle_); reason != 0)
+      text += fmt::format(" ({})", std::generic_category().message(reason));
+  return {{code, sqlite_category()}, std::move(text)};
+}
+
+Status Database::check(int code) {
+  if (code == SQLITE_OK)
+    return {};
+  return tl::unexpected(error(code));
+}
+
+Status prepare_all(
+    Database& database,
+    std::initializer_list<std::pair<Statement*, std::string_view>> list) {
+  for (const auto& [statement, sql] : list) {
+    Result<Statement> prepared = database.prepare(sql);
+    if (!prepared)
+      return tl::unexpected(prepared.error());
+    *statement = std::move(*prepared);
+  }
+  return {};
+}
+
+}  // namespace preload

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/store/terms.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "preload/base/text.h"
+#include "preload/sql.h"
+
+namespace preload {
+namespace {
+
+constexpr size_t kCachedUsers = 4096;
+
+// The state of a term after a verdict that changes it.
+std::string_view state_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kNew:
+      return "alerted";
+    case Verdict::kCapped:
+      return "capped";
+    case Verdict::kExcepted:
+      return "excepted";
+    case Verdict::kLearned:
+      return "learned";
+    case Verdict::kBaseline:
+      return "baseline";
+    case Verdict::kKnown:
+    case Verdict::kRecorded:
+      return "recorded";
+  }
+  return "recorded";
+}
+
+std::optional<std::string> context_of(const Term& term) {
+  if (term.context.empty())
+    return std::nullopt;
+  nlohmann::json values = nlohmann::json::array();
+  for (const std::string& value : term.context)
+    values.push_back(escaped(value));
+  return values.dump();
+}
+
+std::optional<int64_t> unless_never(int64_t time_us) {
+  return time_us == kNever ? std::nullopt : std::optional(time_us);
+}
+
+}  // namespace
+
+size_t Terms::PlaceHash::operator()(const PlaceView& place) const {
+  const size_t path = std::hash<std::string_view>{}(place.executable);
+  const auto numbers = static_cast<size_t>(place.term_id) * 31 + place.uid;
+  return path ^ (numbers * 0x9e3779b97f4a7c15U);
+}
+
+Status Terms::prepare() {
+  return prepare_all(database_,
+                     {{&term_find_, sql::statements_term_find},
+                      {&term_add_, sql::statements_term_add},
+                      {&term_renew_, sql::statements_term_renew},
+                      {&term_seen_, sql::statements_term_seen},
+                      {&sighting_find_, sql::statements_sighting_find},
+                      {&sighting_add_, sql::statements_sighting_add},
+                      {&sighting_seen_, sql::statements_sighting_seen},
+                      {&user_set_, sql::statements_user_set}});
+}
+
+Result<Terms::Known*> Terms::find(const Digest& digest) {
+  if (Known* known = known_.find(digest))
+    return known;
+  Cursor row = term_find_.query(digest);
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  if (!*found)
+    return nullptr;
+  Known known{row.integer(0), row.is_null(1) ? kNever : row.integer(1)};
+  known.last_counted_us = std::max(known.last_counted_us,
+                                   terms_seen_.last_counted_us(known.term_id));
+  return known_.insert(digest, known);
+}
+
+Result<std::optional<int64_t>> Terms::last_counted(const Digest& digest) {
+  const Result<Known*> known = find(digest);
+  if (!known)
+    return tl::unexpected(known.error());
+  return *known == nullptr ? std::nullopt
+                           : unless_never((*known)->last_counted_us);
+}
+
+Result<Terms::Known*> Terms::insert(const ExecEvent& event,
+                                    const Decision& decision) {
+  const Term& term = decision.term;
+  const bool counts = decision.verdict != Verdict::kExcepted;
+  const std::string value = escaped(term.value);
+  std::optional<Blob> exact;
+  if (value != term.value)
+    exact = Blob{term.value};
+  const Status added = term_add_.run(
+      term.digest, escaped(term.variable), value, exact, context_of(term),
+      state_of(decision.verdict), to_string(event.origin), event.time_us,
+      counts ? std::optional(event.time_us) : std::nullopt,
+      escaped(event.executable), event.uid);
+  if (!added)
+    return tl::unexpected(added.error());
+  return known_.insert(term.digest, {database_.last_insert_id(),
+                                     counts ? event.time_us : kNever});
+}
+
+Result<int64_t> Terms::record(const ExecEvent& event,
+                              const Decision& decision) {
+  if (crowded())
+    if (Status written = write(); !written)
+      return tl::unexpected(written.error());
+  Result<Known*> known = find(decision.term.digest);
+  if (!known)
+    return tl::unexpected(known.error());
+
+  const Verdict verdict = decision.verdict;
+  const bool counts = verdict != Verdict::kExcepted;
+  const Seen seen{1, event.time_us, counts ? event.time_us : kNever};
+  if (*known == nullptr) {
+    known = insert(event, decision);
+    if (!known)
+      return tl::unexpected(known.error());
+  } else if (verdict == Verdict::kKnown || verdict == Verdict::kExcepted) {
+    terms_seen_.add((*known)->term_id, seen);
+  } else {
+    const Status renewed =
+        term_renew_.run((*known)->term_id, state_of(verdict), event.time_us);
+    if (!renewed)
+      return tl::unexpected(renewed.error());
+  }
+  (*known)->last_counted_us =
+      std::max((*known)->last_counted_us, seen.last_counted_us);
+  const int64_t term_id = (*known)->term_id;
+  if (Status done = record_sighting(term_id, event, seen); !done)
+    return tl::unexpected(done.error());
+  return term_id;
+}
+
+Status Terms::record_sighting(int64_t term_id, const ExecEvent& event,
+                              const Seen& seen) {
+  if (const int64_t* row =
+          places_.find(PlaceView{term_id, event.uid, event.executable})) {
+    if (*row != 0)
+      sightings_seen_.add(*row, seen);
+    return {};
+  }
+  const std::string executable = escaped(event.executable);
+  int64_t row = 0;
+  {
+    Cursor cursor = sighting_find_.query(term_id, executable, event.uid);
+    const Result<bool> found = cursor.next();
+    if (!found)
+      return tl::unexpected(found.error());
+    if (*found)
+      row = cursor.integer(0);
+  }
+  if (row != 0) {
+    sightings_seen_.add(row, seen);
+  } else {
+    if (Status added = sighting_add_.run(term_id, executable, event.uid,
+                                         event.time_us, kSightingsPerTerm);
+        !added)
+      return added;
+    if (database_.changes() != 0)
+      row = database_.last_insert_id();
+  }
+  if (event.executable.size() <= kCachedPathBytes)
+    places_.insert({term_id, event.uid, event.executable}, row);
+  return {};
+}
+
+Status Terms::note_users(const ExecEvent& event) {
+  if (Status done = note_user(event.uid, event.user); !done)
+    return done;
+  return note_user(event.auid, event.login_user);
+}
+
+Status Terms::note_user(uint32_t uid, const std::string& name) {
+  if (name.empty() || uid == kUnsetId)
+    return {};
+  const auto hit = users_.find(uid);
+  if (hit != users_.end() && hit->second == name)
+    return {};
+  if (Status set = user_set_.run(uid, escaped(name)); !set)
+    return set;
+  if (users_.size() >= kCachedUsers)
+    users_.clear();
+  users_[uid] = name;
+  return {};
+}
+
+void Terms::commit() {
+  terms_seen_.commit();
+  sightings_seen_.commit();
+}
+
+void Terms::rollback() {
+  terms_seen_.rollback();
+  sightings_seen_.rollback();
+  forget();
+}
+
+void Terms::forget() {
+  known_.clear();
+  places_.clear();
+  users_.clear();
+}
+
+Status Terms::write() {
+  Status done =
+      terms_seen_.write([this](int64_t row, const Seen& seen) -> Status {
+        return term_seen_.run(row, seen.count, seen.last_seen_us,
+                              unless_never(seen.last_counted_us));
+      });
+  if (!done)
+    return done;
+  return sightings_seen_.write([this](int64_t row, const Seen& seen) -> Status {
+    return sighting_seen_.run(row, seen.count, seen.last_seen_us);
+  });
+}
+
+}  // namespace preload
