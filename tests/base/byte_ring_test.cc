@@ -105,7 +105,7 @@ TEST(ByteRing, GivingPagesBackNeverTouchesNewMessages) {
     std::mt19937 random(1);
     uint32_t in = 0;
     uint32_t out = 0;
-    for (int step = 0; step < 4000; ++step) {
+    for (int step = 0; step < 1500; ++step) {
       while (push(ring, in, random() % 60'000))
         ++in;
       for (auto n = random() % 4; n > 0 && ring.front(); --n) {
@@ -116,12 +116,12 @@ TEST(ByteRing, GivingPagesBackNeverTouchesNewMessages) {
         ring.release();
       }
     }
-    EXPECT_GT(out, 1000U);
+    EXPECT_GT(out, 500U);
   }
 }
 
 TEST(ByteRing, TwoThreadsLoseAndTearNothing) {
-  constexpr uint32_t kMessages = 60'000;
+  constexpr uint32_t kMessages = 30'000;
   ByteRing ring = make_ring(4 * kMiB);
   std::thread producer([&ring] {
     std::mt19937 random(2);

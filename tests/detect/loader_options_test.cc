@@ -123,7 +123,7 @@ TEST(LoaderOptions, MissNothingThatTheRealLoaderObeys) {
       "--preload", "--audit", "--library-path", "--argv0",  "--inhibit-cache",
       "--list",    "--",      "--odd",          "/bin/true"};
   int obeyed = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 80; ++round) {
     std::vector<std::string> argv{loader};
     std::vector<std::string> names;
     for (auto n = random() % 7; n > 0; --n) {
