@@ -17,6 +17,8 @@ constexpr size_t kHeader = sizeof(uint32_t);
 constexpr size_t kAlign = 8;
 // One system call for so many bytes passed through.
 constexpr size_t kReturnStep = 256 * 1024;
+// Smaller rings keep their memory: a step would be too much of them.
+constexpr size_t kReturnCapacity = 8 * kReturnStep;
 
 size_t message_span(size_t size) {
   return (kHeader + size + kAlign - 1) / kAlign * kAlign;
@@ -49,9 +51,9 @@ Result<ByteRing> ByteRing::create(size_t capacity) {
 ByteRing::ByteRing(ByteRing&& other) noexcept
     : base_(std::exchange(other.base_, nullptr)),
       capacity_(other.capacity_),
-      returned_(other.returned_),
       head_(other.head_.load()),
-      tail_(other.tail_.load()) {}
+      tail_(other.tail_.load()),
+      free_(other.free_.load()) {}
 
 ByteRing::~ByteRing() {
   if (base_ != nullptr)
@@ -61,7 +63,7 @@ ByteRing::~ByteRing() {
 std::span<std::byte> ByteRing::reserve() {
   const uint64_t head = head_.load(std::memory_order_relaxed);
   const size_t room =
-      capacity_ - (head - tail_.load(std::memory_order_acquire));
+      capacity_ - (head - free_.load(std::memory_order_acquire));
   if (room < kHeader + kAlign)
     return {};
   return {base_ + head % capacity_ + kHeader, room - kHeader - kAlign};
@@ -89,15 +91,19 @@ void ByteRing::release() {
   uint32_t length = 0;
   std::memcpy(&length, base_ + tail % capacity_, kHeader);
   const uint64_t next = tail + message_span(length);
-  // Give pages back before the producer may write to them again. Only whole
-  // steps, so that the message at the border keeps its page.
-  const uint64_t border = next / kReturnStep * kReturnStep;
-  if (capacity_ > kReturnStep && border > returned_) {
-    for (uint64_t step = returned_; step < border; step += kReturnStep)
-      ::madvise(base_ + step % capacity_, kReturnStep, MADV_REMOVE);
-    returned_ = border;
-  }
   tail_.store(next, std::memory_order_release);
+  if (capacity_ < kReturnCapacity) {
+    free_.store(next, std::memory_order_release);
+    return;
+  }
+  // Only whole steps, so that the message at the border keeps its page.
+  const uint64_t border = next / kReturnStep * kReturnStep;
+  uint64_t freed = free_.load(std::memory_order_relaxed);
+  if (border == freed)
+    return;
+  for (; freed < border; freed += kReturnStep)
+    ::madvise(base_ + freed % capacity_, kReturnStep, MADV_REMOVE);
+  free_.store(border, std::memory_order_release);
 }
 
 size_t ByteRing::used() const {

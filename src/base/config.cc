@@ -181,10 +181,22 @@ std::vector<Setting> make_settings() {
   table.push_back(
       {"new_terms_fields",
        "one to three different fields, separated by commas, process.env_vars "
-       "among them",
+       "among them; the others are process.executable, process.name, "
+       "process.parent.executable, process.parent.name, "
+       "process.working_directory, user.id, user.name, user.audit.id, "
+       "container.id, event.code",
        false, false,
        [](Config& config, std::string_view value, int /*line*/) {
-         return set_names(config.new_terms_fields, value, 3);
+         const auto names = split(value, ',');
+         const auto has = [](const auto& list, std::string_view name) {
+           return std::find(list.begin(), list.end(), name) != list.end();
+         };
+         return has(names, kTermFields[0]) &&
+                std::all_of(names.begin(), names.end(),
+                            [&](const std::string& name) {
+                              return has(kTermFields, name);
+                            }) &&
+                set_names(config.new_terms_fields, value, 3);
        },
        [](const Config& config) {
          return fmt::format("{}", fmt::join(config.new_terms_fields, ","));

@@ -2,6 +2,7 @@
 // A queue between threads that is bounded twice: by entries and by bytes.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>

@@ -22,13 +22,16 @@ namespace preload {
 //
 // The producer writes a message and then stores `head_` with release; the
 // consumer loads `head_` with acquire and reads. The other way round the
-// consumer stores `tail_` with release when it is done with the bytes, and the
+// consumer stores `free_` with release when it is done with the bytes, and the
 // producer's acquire of it lets it write over them.
 //
-// Pages hold memory only while they hold messages: the consumer gives them
-// back. So a ring may be large enough for the largest message there is (6 MiB
-// of environment) and cost next to nothing. (Rejected: a small ring with large
-// messages elsewhere - a second mechanism, and attackers choose the size.)
+// Pages hold memory only while they hold messages: in rings of 2 MiB and more
+// the consumer gives them back, in steps of 256 KiB, and only then frees them
+// for the producer - who may already be writing everywhere below `free_` plus
+// the capacity. So a ring may be large enough for the largest message there is
+// (6 MiB of environment) and cost next to nothing, at the price of holding up
+// to one step less. (Rejected: a small ring with large messages elsewhere - a
+// second mechanism, and attackers choose the size.)
 class ByteRing {
  public:
   // `capacity` bytes, a power of two and a multiple of the page size.
@@ -61,10 +64,10 @@ class ByteRing {
 
   std::byte* base_;  // owned; 2 * capacity_ bytes of address space
   size_t capacity_;
-  uint64_t returned_ = 0;  // consumer only: pages below this were given back
   // Positions only grow. Apart, so that the threads do not share a cache line.
-  alignas(64) std::atomic<uint64_t> head_{0};
-  alignas(64) std::atomic<uint64_t> tail_{0};
+  alignas(64) std::atomic<uint64_t> head_{0};  // where the producer writes
+  alignas(64) std::atomic<uint64_t> tail_{0};  // where the consumer reads
+  std::atomic<uint64_t> free_{0};  // up to here the bytes are the producer's
 };
 
 }  // namespace preload

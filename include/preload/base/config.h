@@ -4,6 +4,7 @@
 // tested against them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -22,6 +23,20 @@ enum class SyslogFormat { kText, kEcs, kCee, kOff };
 enum class EcsEvents { kAlerts, kAll };
 enum class CaptureChoice { kAuto, kConnector, kAudit };
 enum class UnauditedPolicy { kAlert, kRecord, kIgnore };
+
+// What `new_terms_fields` may name; detect/term.h has what each means.
+inline constexpr std::array<std::string_view, 11> kTermFields{
+    "process.env_vars",
+    "process.executable",
+    "process.name",
+    "process.parent.executable",
+    "process.parent.name",
+    "process.working_directory",
+    "user.id",
+    "user.name",
+    "user.audit.id",
+    "container.id",
+    "event.code"};
 
 // An `exception =` line, not yet understood: detect/exception.h does that.
 struct ExceptionLine {

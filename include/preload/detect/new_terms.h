@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule: is this value new, and does it raise an alert?
+// The rule applied: is this value new, and does it raise an alert?
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
-#include "preload/detect/exception.h"
+#include "preload/detect/rule.h"
+#include "preload/detect/shares.h"
 #include "preload/detect/term.h"
 
 namespace preload {
-
-// The configured rule; see base/config.h for the meaning of each.
-struct Rule {
-  std::vector<std::string> fields{"process.env_vars"};
-  int64_t history_window_us = 0;  // 0 = first ever
-  int64_t interval_us = 0;
-  uint32_t max_alerts = 0;
-  int64_t learning_until_us = 0;  // wall clock; 0 = not learning
-  bool alert_unaudited = true;    // unaudited = alert
-  std::vector<Exception> exceptions;
-};
 
 enum class Verdict : uint8_t {
   kKnown,     // within the history window
@@ -33,9 +22,14 @@ enum class Verdict : uint8_t {
   kExcepted,  // an exception applies: recorded, never history
   kLearned,   // new, in the learning period
   kBaseline,  // new, found by the inventory of a new database
-  kRecorded,  // new, unaudited, and unaudited = record
+  kRecorded,  // new, unaudited, and unaudited = record: never history
+  kFlooded,   // new, but over its user's share: counted, not stored
 };
 [[nodiscard]] std::string_view to_string(Verdict verdict);
+
+// True when a sighting with this verdict makes or keeps its term known. An
+// excepted or recorded one does not: it must not silence an alert later.
+[[nodiscard]] bool counts_as_history(Verdict verdict);
 
 struct Decision {
   Term term;
@@ -51,38 +45,44 @@ class History {
   History& operator=(const History&) = delete;
   virtual ~History() = default;
 
-  // Wall clock of the last sighting of a term that counts as history (not an
-  // excepted one). Nothing: never. Microseconds.
+  // Wall clock of the last sighting of a term that counts as history. Nothing:
+  // never. Microseconds.
   virtual Result<std::optional<int64_t>> last_counted(const Digest& term) = 0;
+  // True when the term has a row, whether or not it counts as history: one
+  // more sighting takes no space.
+  virtual Result<bool> stored(const Digest& term) = 0;
 };
 
 // One thread: the store's.
 class NewTerms {
  public:
-  explicit NewTerms(Rule rule) : rule_(std::move(rule)) {}
+  explicit NewTerms(Rule rule);
 
   // One decision per term of the event. `now_us` is the wall clock, for the
-  // interval of the cap; novelty is judged by the event's own time. The caller
+  // interval of the cap; novelty is judged by the event's own time, and an
+  // event that comes after a later one of the same term is known. The caller
   // records what it gets, so that the next call finds it in `history`.
   [[nodiscard]] Result<std::vector<Decision>> decide(const ExecEvent& event,
                                                      int64_t now_us,
                                                      History& history);
 
-  // When an interval has ended in which alerts were capped: how many, once.
-  [[nodiscard]] std::optional<uint32_t> take_capped(int64_t now_us);
+  // When intervals have ended in which alerts were capped or terms flooded:
+  // how many and whose, once. Call every second or so.
+  [[nodiscard]] std::optional<ExcessSummary> take_capped(int64_t now_us) {
+    return shares_.take_excess(now_us);
+  }
 
   // A new rule after a reload; the present interval goes on.
-  void set_rule(Rule rule) { rule_ = std::move(rule); }
+  void set_rule(Rule rule);
   [[nodiscard]] const Rule& rule() const { return rule_; }
 
  private:
-  void roll_interval(int64_t now_us);
+  Result<Verdict> judge(const ExecEvent& event, const Decision& decision,
+                        int64_t now_us, History& history);
 
   Rule rule_;
-  int64_t interval_start_us_ = 0;
-  uint32_t raised_ = 0;         // in the present interval
-  uint32_t capped_ = 0;         // in the present interval
-  uint32_t capped_before_ = 0;  // in ended ones, not yet taken
+  TermMaker terms_;
+  Shares shares_;
 };
 
 }  // namespace preload

@@ -2,6 +2,9 @@
 // Terms: the combinations of field values that the rule takes for one thing.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,22 +24,76 @@ struct Term {
   std::vector<std::string> context;
 };
 
+// Fields of an event, by their ECS names. The first eleven are kTermFields of
+// base/config.h in its order.
+enum class Field : uint8_t {
+  kEnvVars,           // process.env_vars: NAME=value, one of many
+  kExecutable,        // process.executable
+  kName,              // process.name: what follows the last '/' of it
+  kParentExecutable,  // process.parent.executable
+  kParentName,        // process.parent.name
+  kWorkingDirectory,  // process.working_directory
+  kUserId,            // user.id: the real uid, decimal
+  kUserName,          // user.name: of that uid
+  kUserAuditId,       // user.audit.id: the loginuid, decimal
+  kContainerId,       // container.id
+  kEventCode,         // event.code: audit key, one of many
+  kArgs,              // process.args: the command line, only for exceptions
+};
+
 // The fields of RULE.md, semantics 2. True when `name` is one.
 [[nodiscard]] bool is_term_field(std::string_view name);
-[[nodiscard]] std::vector<std::string_view> term_fields();
+[[nodiscard]] std::span<const std::string_view> term_fields();
 
-// The value of a field of an event, for every field but process.env_vars.
-// Exact bytes; empty when the event does not have it.
+// The field of that name, process.args among them.
+[[nodiscard]] std::optional<Field> parse_field(std::string_view name);
+[[nodiscard]] std::string_view to_string(Field field);
+
+// The values of an event's fields. Exact bytes; empty when the event does not
+// have it. Refers to the event, and keeps what it had to compute.
+class FieldValues {
+ public:
+  explicit FieldValues(const ExecEvent& event) : event_(event) {}
+
+  // Every field but process.env_vars; event.code is all keys, joined with ','.
+  [[nodiscard]] std::string_view get(Field field);
+
+ private:
+  const ExecEvent& event_;
+  std::optional<std::string> uid_;
+  std::optional<std::string> auid_;
+  std::optional<std::string> args_;
+};
+
+// One value as FieldValues has it, for `field` other than process.env_vars.
 [[nodiscard]] std::string field_value(const ExecEvent& event,
                                       std::string_view field);
 
-// SHA-256 over the names of the fields, the variable, the value and the
-// context, each with its length before it.
+// Makes the terms of events for one choice of new_terms_fields, with what can
+// be computed once computed once. One thread at a time.
+class TermMaker {
+ public:
+  explicit TermMaker(std::span<const std::string> fields);
+
+  // The terms of an event, one per different NAME=value and context, in the
+  // order of the environment. Only audit keys can be several, so only they
+  // multiply.
+  [[nodiscard]] std::vector<Term> terms_of(const ExecEvent& event);
+
+  // SHA-256 over the names of the fields, the variable, the value and the
+  // context, each with its length before it.
+  [[nodiscard]] Digest digest_of(const Term& term);
+
+ private:
+  std::vector<Field> context_;  // the fields but process.env_vars
+  std::string names_;           // what every digested message begins with
+  std::string message_;
+  Sha256 sha_;
+};
+
+// The same for once.
 [[nodiscard]] Digest digest_of(std::span<const std::string> fields,
                                const Term& term);
-
-// The terms of an event, one per different NAME=value (with context), in the
-// order of the environment. `fields` is new_terms_fields.
 [[nodiscard]] std::vector<Term> terms_of(const ExecEvent& event,
                                          std::span<const std::string> fields);
 

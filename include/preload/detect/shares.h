@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// How alerts and disk space are shared out among users, so that one who makes
+// up a value per exec neither hides the others nor fills the disk.
+//
+// Alerts: max_alerts per interval, a fixed window that begins with the first
+// alert in it. A user may raise one only while he has raised fewer than are
+// left: alone he gets half, with a second one a third each, and there is
+// always something left for the next. (Rejected: a fixed quarter each - four
+// users take all of it.)
+//
+// New terms: kMaxNewTerms and kMaxNewBytes per user and day. What is beyond is
+// counted, not stored.
+//
+// A user is the login user, or the real one where no one logged in. Root may
+// take all there is, since who is root can stop us anyway; the root of a
+// container is not that root, and those of all containers are one user.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "preload/correlate/exec_event.h"
+
+namespace preload {
+
+// What one user was refused. `uid` is kUnsetId for all unknown users and those
+// beyond the bound of the table together.
+struct Excess {
+  uint32_t uid = kUnsetId;
+  bool container_root = false;
+  uint64_t capped = 0;   // alerts that were kept, not sent
+  uint64_t flooded = 0;  // new terms that were not even stored
+};
+
+// What was refused in the intervals that have ended.
+struct ExcessSummary {
+  int64_t since_us = 0;  // wall clock, of the first interval
+  int64_t until_us = 0;
+  uint64_t capped = 0;
+  uint64_t flooded = 0;
+  std::vector<Excess> users;  // the worst ten
+  size_t more_users = 0;
+};
+
+// key=value text for one message, safe to print.
+[[nodiscard]] std::string to_string(const ExcessSummary& summary);
+
+class Shares {
+ public:
+  static constexpr uint64_t kMaxNewTerms = 10'000;
+  static constexpr uint64_t kMaxNewBytes = uint64_t{64} << 20;
+  static constexpr size_t kMaxUsers = 1024;
+
+  void set_limits(int64_t interval_us, uint32_t max_alerts);
+
+  // May this event's user store one more new term of `bytes`? False is counted
+  // as flooded. `now_us` is the wall clock, here as below; it may step.
+  [[nodiscard]] bool take_space(const ExecEvent& event, uint64_t bytes,
+                                int64_t now_us);
+  // May he raise one more alert? False is counted as capped.
+  [[nodiscard]] bool take_alert(const ExecEvent& event, int64_t now_us);
+
+  // What was refused in ended intervals, once; nothing when nothing was.
+  [[nodiscard]] std::optional<ExcessSummary> take_excess(int64_t now_us);
+
+ private:
+  struct User {
+    uint32_t id = kUnsetId;
+    bool container_root = false;
+    auto operator<=>(const User&) const = default;
+    [[nodiscard]] bool is_root() const { return id == 0 && !container_root; }
+  };
+  struct Account {
+    uint64_t raised = 0;  // of this interval
+    uint64_t capped = 0;
+    uint64_t flooded = 0;
+    uint64_t new_terms = 0;  // of this day
+    uint64_t new_bytes = 0;
+  };
+
+  static User user_of(const ExecEvent& event);
+  Account& account(User& user);
+  void roll(int64_t now_us);
+  void end_interval(int64_t end_us);
+  void begin_interval(int64_t now_us);
+
+  int64_t interval_us_ = 0;
+  uint32_t max_alerts_ = 0;
+  std::optional<int64_t> interval_start_us_;
+  std::optional<int64_t> day_start_us_;
+  uint64_t raised_ = 0;  // of this interval
+  std::map<User, Account> accounts_;
+  std::optional<ExcessSummary> ended_;
+  std::map<User, Excess> ended_users_;
+};
+
+}  // namespace preload

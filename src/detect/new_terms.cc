@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/detect/new_terms.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace preload {
+namespace {
+
+// About what one new term of the event takes on disk: the whole event is kept
+// with each alert.
+uint64_t disk_bytes(const ExecEvent& event) {
+  uint64_t bytes = 512;
+  for (const EnvVar& var : event.env)
+    bytes += var.name.size() + var.value.size();
+  for (const std::string& argument : event.argv)
+    bytes += argument.size();
+  return bytes;
+}
+
+// What a new term is when neither exception nor limit comes into it.
+Verdict verdict_of_new(const ExecEvent& event, const Rule& rule) {
+  if (event.origin == Origin::kInventory && rule.inventory_is_baseline)
+    return Verdict::kBaseline;
+  if (event.time_us < rule.learning_until_us)
+    return Verdict::kLearned;
+  if (event.origin == Origin::kUnaudited && !rule.alert_unaudited)
+    return Verdict::kRecorded;
+  return Verdict::kNew;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kKnown:
+      return "known";
+    case Verdict::kNew:
+      return "new";
+    case Verdict::kCapped:
+      return "capped";
+    case Verdict::kExcepted:
+      return "excepted";
+    case Verdict::kLearned:
+      return "learned";
+    case Verdict::kBaseline:
+      return "baseline";
+    case Verdict::kRecorded:
+      return "recorded";
+    case Verdict::kFlooded:
+      return "flooded";
+  }
+  return "";
+}
+
+bool counts_as_history(Verdict verdict) {
+  return verdict != Verdict::kExcepted && verdict != Verdict::kRecorded &&
+         verdict != Verdict::kFlooded;
+}
+
+NewTerms::NewTerms(Rule rule) : terms_({}) {
+  set_rule(std::move(rule));
+}
+
+void NewTerms::set_rule(Rule rule) {
+  rule_ = std::move(rule);
+  terms_ = TermMaker(rule_.fields);
+  shares_.set_limits(rule_.interval_us, rule_.max_alerts);
+}
+
+Result<Verdict> NewTerms::judge(const ExecEvent& event,
+                                const Decision& decision, int64_t now_us,
+                                History& history) {
+  Verdict verdict = Verdict::kExcepted;
+  bool has_row = false;
+  if (!decision.exception) {
+    const auto last = history.last_counted(decision.term.digest);
+    if (!last)
+      return tl::unexpected(last.error());
+    const int64_t window = rule_.history_window_us;
+    if (*last && (window == 0 || event.time_us - **last <= window))
+      return Verdict::kKnown;
+    verdict = verdict_of_new(event, rule_);
+    has_row = last->has_value();
+  }
+  if (verdict != Verdict::kNew && !has_row) {
+    const auto stored = history.stored(decision.term.digest);
+    if (!stored)
+      return tl::unexpected(stored.error());
+    has_row = *stored;
+  }
+  // An alert is a row of its own, whether or not the term has one.
+  const bool grows = verdict == Verdict::kNew || !has_row;
+  if (grows && !shares_.take_space(event, disk_bytes(event), now_us))
+    return Verdict::kFlooded;
+  if (verdict == Verdict::kNew && !shares_.take_alert(event, now_us))
+    return Verdict::kCapped;
+  return verdict;
+}
+
+Result<std::vector<Decision>> NewTerms::decide(const ExecEvent& event,
+                                               int64_t now_us,
+                                               History& history) {
+  std::vector<Decision> decisions;
+  FieldValues values(event);
+  for (Term& term : terms_.terms_of(event)) {
+    Decision decision{std::move(term), Verdict::kKnown, std::nullopt};
+    const auto applying = std::find_if(
+        rule_.exceptions.begin(), rule_.exceptions.end(),
+        [&](const Exception& e) { return e.applies(values, decision.term); });
+    if (applying != rule_.exceptions.end())
+      decision.exception =
+          static_cast<size_t>(applying - rule_.exceptions.begin());
+    const auto verdict = judge(event, decision, now_us, history);
+    if (!verdict)
+      return tl::unexpected(verdict.error());
+    decision.verdict = *verdict;
+    decisions.push_back(std::move(decision));
+  }
+  return decisions;
+}
+
+}  // namespace preload

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/detect/shares.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "preload/base/clock.h"
+#include "preload/base/config.h"
+#include "preload/base/text.h"
+
+namespace preload {
+namespace {
+
+constexpr size_t kWorst = 10;
+constexpr int64_t kDayMicros = kDay * kMicrosPerSecond;
+
+// True when a window of `length` that began at `start` is over. A clock that
+// was set back moves the beginning, so that no window lasts longer than its
+// length from now.
+bool over(int64_t& start, int64_t length, int64_t now_us) {
+  start = std::min(start, now_us);
+  return now_us - start >= length;
+}
+
+}  // namespace
+
+std::string to_string(const ExcessSummary& summary) {
+  std::string users;
+  for (const Excess& user : summary.users) {
+    if (!users.empty())
+      users += ", ";
+    users += user.uid == kUnsetId ? "unknown" : std::to_string(user.uid);
+    if (user.container_root)
+      users += " in containers";
+    users += fmt::format(": {} capped, {} flooded", user.capped, user.flooded);
+  }
+  if (summary.more_users != 0)
+    users += fmt::format(", and {} more", summary.more_users);
+  return fmt::format("capped={} flooded={} since={} until={} uids={}",
+                     summary.capped, summary.flooded,
+                     iso_time(summary.since_us), iso_time(summary.until_us),
+                     in_quotes(users));
+}
+
+void Shares::set_limits(int64_t interval_us, uint32_t max_alerts) {
+  interval_us_ = interval_us;
+  max_alerts_ = max_alerts;
+}
+
+Shares::User Shares::user_of(const ExecEvent& event) {
+  // Only root writes /etc/ld.so.preload; no process is known for it.
+  if (event.origin == Origin::kPreloadFile)
+    return {0, false};
+  const uint32_t id = event.auid != kUnsetId ? event.auid : event.uid;
+  return {id, id == 0 && !event.container.empty()};
+}
+
+Shares::Account& Shares::account(User& user) {
+  if (accounts_.size() >= kMaxUsers && !accounts_.contains(user))
+    user = User{};
+  return accounts_[user];
+}
+
+void Shares::begin_interval(int64_t now_us) {
+  if (!interval_start_us_)
+    interval_start_us_ = now_us;
+}
+
+void Shares::end_interval(int64_t end_us) {
+  for (auto& [user, account] : accounts_) {
+    if (account.capped + account.flooded != 0) {
+      if (!ended_)
+        ended_ = ExcessSummary{*interval_start_us_, 0, 0, 0, {}, 0};
+      ended_->until_us = end_us;
+      ended_->capped += account.capped;
+      ended_->flooded += account.flooded;
+      const bool room =
+          ended_users_.size() < kMaxUsers || ended_users_.contains(user);
+      Excess& excess = ended_users_[room ? user : User{}];
+      excess.uid = room ? user.id : kUnsetId;
+      excess.container_root = room && user.container_root;
+      excess.capped += account.capped;
+      excess.flooded += account.flooded;
+    }
+    account.raised = account.capped = account.flooded = 0;
+  }
+  std::erase_if(accounts_,
+                [](const auto& entry) { return entry.second.new_terms == 0; });
+  raised_ = 0;
+  interval_start_us_.reset();
+}
+
+void Shares::roll(int64_t now_us) {
+  if (interval_start_us_ && over(*interval_start_us_, interval_us_, now_us))
+    end_interval(std::min(now_us, *interval_start_us_ + interval_us_));
+  if (!day_start_us_)
+    day_start_us_ = now_us;
+  if (over(*day_start_us_, kDayMicros, now_us)) {
+    for (auto& [user, account] : accounts_)
+      account.new_terms = account.new_bytes = 0;
+    day_start_us_ = now_us;
+  }
+}
+
+bool Shares::take_space(const ExecEvent& event, uint64_t bytes,
+                        int64_t now_us) {
+  User user = user_of(event);
+  if (user.is_root())
+    return true;
+  roll(now_us);
+  Account& account = this->account(user);
+  if (account.new_terms >= kMaxNewTerms ||
+      account.new_bytes + bytes > kMaxNewBytes) {
+    begin_interval(now_us);
+    ++account.flooded;
+    return false;
+  }
+  ++account.new_terms;
+  account.new_bytes += bytes;
+  return true;
+}
+
+bool Shares::take_alert(const ExecEvent& event, int64_t now_us) {
+  roll(now_us);
+  begin_interval(now_us);
+  User user = user_of(event);
+  Account& account = this->account(user);
+  const uint64_t left = max_alerts_ - std::min<uint64_t>(raised_, max_alerts_);
+  if (left == 0 || (!user.is_root() && account.raised >= left)) {
+    ++account.capped;
+    return false;
+  }
+  ++account.raised;
+  ++raised_;
+  return true;
+}
+
+std::optional<ExcessSummary> Shares::take_excess(int64_t now_us) {
+  roll(now_us);
+  if (!ended_)
+    return std::nullopt;
+  ExcessSummary summary = std::move(*ended_);
+  for (const auto& [user, excess] : ended_users_)
+    summary.users.push_back(excess);
+  std::stable_sort(summary.users.begin(), summary.users.end(),
+                   [](const Excess& a, const Excess& b) {
+                     return a.capped + a.flooded > b.capped + b.flooded;
+                   });
+  if (summary.users.size() > kWorst) {
+    summary.more_users = summary.users.size() - kWorst;
+    summary.users.resize(kWorst);
+  }
+  ended_.reset();
+  ended_users_.clear();
+  return summary;
+}
+
+}  // namespace preload

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/detect/term.h"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_set>
+#include <utility>
+
+#include "preload/base/config.h"
+#include "preload/base/text.h"
+
+namespace preload {
+namespace {
+
+constexpr std::string_view kArgsName = "process.args";
+
+static_assert(kTermFields.size() == static_cast<size_t>(Field::kArgs));
+
+std::string id_text(uint32_t id) {
+  return id == kUnsetId ? std::string() : std::to_string(id);
+}
+
+void append_sized(std::string& out, std::string_view piece) {
+  const uint64_t size = piece.size();
+  std::array<char, sizeof size> bytes{};
+  std::memcpy(bytes.data(), &size, sizeof size);
+  out.append(bytes.data(), bytes.size());
+  out += piece;
+}
+
+std::vector<std::string> values_of(FieldValues& values, Field field) {
+  if (field != Field::kEventCode)
+    return {std::string(values.get(field))};
+  std::vector<std::string> keys;
+  for (std::string& key : split(values.get(field), ','))
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      keys.push_back(std::move(key));
+  return keys;
+}
+
+using Context = std::vector<std::string>;
+
+// Every combination of one value of each field.
+std::vector<Context> combinations(const ExecEvent& event,
+                                  const std::vector<Field>& fields) {
+  std::vector<Context> contexts{Context()};
+  FieldValues values(event);
+  for (const Field field : fields) {
+    std::vector<Context> longer;
+    for (const Context& context : contexts) {
+      for (std::string& value : values_of(values, field)) {
+        longer.push_back(context);
+        longer.back().push_back(std::move(value));
+      }
+    }
+    contexts = std::move(longer);
+  }
+  return contexts;
+}
+
+}  // namespace
+
+bool is_term_field(std::string_view name) {
+  return std::find(kTermFields.begin(), kTermFields.end(), name) !=
+         kTermFields.end();
+}
+
+std::span<const std::string_view> term_fields() {
+  return kTermFields;
+}
+
+std::optional<Field> parse_field(std::string_view name) {
+  if (name == kArgsName)
+    return Field::kArgs;
+  const auto* found = std::find(kTermFields.begin(), kTermFields.end(), name);
+  if (found == kTermFields.end())
+    return std::nullopt;
+  return static_cast<Field>(found - kTermFields.begin());
+}
+
+std::string_view to_string(Field field) {
+  return field == Field::kArgs ? kArgsName
+                               : kTermFields[static_cast<size_t>(field)];
+}
+
+std::string_view FieldValues::get(Field field) {
+  switch (field) {
+    case Field::kEnvVars:
+      return {};
+    case Field::kExecutable:
+      return event_.executable;
+    case Field::kName:
+      return basename_of(event_.executable);
+    case Field::kParentExecutable:
+      return event_.parent_executable;
+    case Field::kParentName:
+      return basename_of(event_.parent_executable);
+    case Field::kWorkingDirectory:
+      return event_.cwd;
+    case Field::kUserId:
+      if (!uid_)
+        uid_ = id_text(event_.uid);
+      return *uid_;
+    case Field::kUserName:
+      return event_.user;
+    case Field::kUserAuditId:
+      if (!auid_)
+        auid_ = id_text(event_.auid);
+      return *auid_;
+    case Field::kContainerId:
+      return event_.container;
+    case Field::kEventCode:
+      return event_.key;
+    case Field::kArgs:
+      if (!args_)
+        args_ = command_line(event_.argv);
+      return *args_;
+  }
+  return {};
+}
+
+std::string field_value(const ExecEvent& event, std::string_view field) {
+  const auto known = parse_field(field);
+  return known ? std::string(FieldValues(event).get(*known)) : std::string();
+}
+
+TermMaker::TermMaker(std::span<const std::string> fields) {
+  for (const std::string& name : fields) {
+    append_sized(names_, name);
+    const auto field = parse_field(name);
+    if (field && *field != Field::kEnvVars)
+      context_.push_back(*field);
+  }
+}
+
+Digest TermMaker::digest_of(const Term& term) {
+  message_ = names_;
+  append_sized(message_, term.variable);
+  append_sized(message_, term.value);
+  for (const std::string& value : term.context)
+    append_sized(message_, value);
+  sha_.update(message_);
+  return sha_.finish();
+}
+
+std::vector<Term> TermMaker::terms_of(const ExecEvent& event) {
+  const std::vector<Context> contexts = combinations(event, context_);
+  std::vector<Term> terms;
+  terms.reserve(event.env.size() * contexts.size());
+  std::unordered_set<Digest, DigestHash> seen;
+  const bool may_repeat = event.env.size() > 1;
+  for (const EnvVar& var : event.env) {
+    for (const Context& context : contexts) {
+      Term term{{}, var.name, var.value, context};
+      term.digest = digest_of(term);
+      if (!may_repeat || seen.insert(term.digest).second)
+        terms.push_back(std::move(term));
+    }
+  }
+  return terms;
+}
+
+Digest digest_of(std::span<const std::string> fields, const Term& term) {
+  return TermMaker(fields).digest_of(term);
+}
+
+std::vector<Term> terms_of(const ExecEvent& event,
+                           std::span<const std::string> fields) {
+  return TermMaker(fields).terms_of(event);
+}
+
+}  // namespace preload
