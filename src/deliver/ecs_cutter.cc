@@ -36,6 +36,15 @@ std::string_view prefix(std::string_view text, const TextSize& most) {
   return escaped_prefix(text, size);
 }
 
+// The escaped form, or enough of it to see that it does not fit: a byte makes
+// at least a third of a unit and one byte of JSON.
+std::string escaped_head(std::string_view bytes, const TextSize& most) {
+  constexpr size_t kMore = 8;
+  const size_t units = most.units < SIZE_MAX / 4 ? most.units * 4 : SIZE_MAX;
+  const size_t enough = std::min(units, most.bytes);
+  return escaped(bytes.substr(0, enough < SIZE_MAX ? enough + kMore : enough));
+}
+
 // `text` cut so that it fits with `note` after it.
 std::string cut_to(std::string_view text, const TextSize& most,
                    std::string_view note) {
@@ -62,7 +71,7 @@ std::string Cutter::string(std::string_view field, std::string_view bytes) {
 
 std::string Cutter::string(std::string_view field, std::string_view bytes,
                            const TextSize& most) {
-  std::string text = escaped(bytes);
+  std::string text = escaped_head(bytes, most);
   if (fits(text_size(text), most))
     return text;
   note(field);
@@ -71,11 +80,12 @@ std::string Cutter::string(std::string_view field, std::string_view bytes,
 
 std::string Cutter::variable(const EnvVar& var, size_t units) {
   const std::string bytes = var.name + '=' + var.value;
-  std::string text = escaped(bytes);
-  if (text_size(text).units <= units)
+  const TextSize most{units, SIZE_MAX};
+  std::string text = escaped_head(bytes, most);
+  if (fits(text_size(text), most))
     return text;
   note("process.env_vars");
-  return cut_to(text, {units, SIZE_MAX},
+  return cut_to(text, most,
                 fmt::format("\\...[{} bytes, sha256={}]", bytes.size(),
                             hex(sha256(bytes))));
 }

@@ -377,10 +377,13 @@ json new_term_document(const Alert& alert, const HostInfo& host,
   if (event.origin == Origin::kPreloadFile)
     own["value"] = cutter.string("audisp_preload.value", term.value);
   add_facts(own, alert.facts, cutter);
-  document["message"] = fmt::format(
-      "new preload term: {} of {} (pid {})",
-      cutter.string("message", term.variable),
-      cutter.string("message", basename_of(event.executable)), event.pid);
+  std::string message =
+      "new preload term: " + cutter.string("message", term.variable);
+  if (event.pid != 0)
+    message += fmt::format(
+        " of {} (pid {})",
+        cutter.string("message", basename_of(event.executable)), event.pid);
+  document["message"] = std::move(message);
   return document;
 }
 
