@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// This machine, as the host.* fields of a document tell of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace preload {
+
+// Strings are exact bytes; what could not be found out is empty.
+struct HostInfo {
+  std::string hostname;
+  std::string id;       // /etc/machine-id
+  std::string boot_id;  // /proc/sys/kernel/random/boot_id
+  std::string architecture;
+  std::string kernel;
+  // Of /etc/os-release: ID, the first word of ID_LIKE (or ID again), NAME,
+  // VERSION_ID, PRETTY_NAME.
+  std::string os_platform;
+  std::string os_family;
+  std::string os_name;
+  std::string os_version;
+  std::string os_full;
+  // Wall clock of the boot, microseconds, and the clock ticks of
+  // /proc/PID/stat: together they date the start of a process.
+  int64_t boot_us = 0;
+  int64_t ticks_per_second = 100;
+};
+
+// Asked once, at start. `root` stands before the paths, for tests.
+[[nodiscard]] HostInfo gather_host_info(const std::string& root = "");
+
+}  // namespace preload

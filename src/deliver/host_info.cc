@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/deliver/host_info.h"
+
+#include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <map>
+#include <string_view>
+
+#include "preload/base/clock.h"
+#include "preload/base/fd.h"
+#include "preload/base/text.h"
+#include "preload/base/trusted_file.h"
+
+namespace preload {
+namespace {
+
+// Empty when it cannot be read. /etc/os-release is a link on most systems, so
+// no trusted-file check; nothing here decides anything.
+std::string content(const std::string& path) {
+  constexpr size_t kLimit = 16'384;
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd)
+    return {};
+  return read_all(fd, kLimit, path).value_or("");
+}
+
+std::string first_line(const std::string& path) {
+  const std::string text = content(path);
+  return std::string(trimmed(text.substr(0, text.find('\n'))));
+}
+
+// NAME=value lines; values may be in quotes.
+std::map<std::string, std::string, std::less<>> os_release(
+    const std::string& path) {
+  std::map<std::string, std::string, std::less<>> values;
+  for (std::string line : split(content(path), '\n')) {
+    const size_t equals = line.find('=');
+    if (line.empty() || line[0] == '#' || equals == std::string::npos)
+      continue;
+    std::string value = line.substr(equals + 1);
+    const bool quoted = value.size() >= 2 && value.back() == value.front() &&
+                        (value[0] == '"' || value[0] == '\'');
+    if (quoted)
+      value = value.substr(1, value.size() - 2);
+    line.resize(equals);
+    values.emplace(std::move(line), std::move(value));
+  }
+  return values;
+}
+
+int64_t micros_of(clockid_t clock) {
+  timespec now{};
+  if (::clock_gettime(clock, &now) != 0)
+    return 0;
+  return now.tv_sec * kMicrosPerSecond + now.tv_nsec / kNanosPerMicro;
+}
+
+}  // namespace
+
+HostInfo gather_host_info(const std::string& root) {
+  HostInfo host;
+  utsname names{};
+  if (::uname(&names) == 0) {
+    host.hostname = std::begin(names.nodename);
+    host.architecture = std::begin(names.machine);
+    host.kernel = std::begin(names.release);
+  }
+  host.id = first_line(root + "/etc/machine-id");
+  host.boot_id = first_line(root + "/proc/sys/kernel/random/boot_id");
+  const auto release = os_release(root + "/etc/os-release");
+  const auto get = [&](std::string_view key) {
+    const auto found = release.find(key);
+    return found == release.end() ? std::string() : found->second;
+  };
+  host.os_platform = get("ID");
+  const std::string like = get("ID_LIKE");
+  host.os_family =
+      like.empty() ? host.os_platform : like.substr(0, like.find(' '));
+  host.os_name = get("NAME");
+  host.os_version = get("VERSION_ID");
+  host.os_full = get("PRETTY_NAME");
+  host.boot_us = micros_of(CLOCK_REALTIME) - micros_of(CLOCK_BOOTTIME);
+  const long ticks = ::sysconf(_SC_CLK_TCK);
+  if (ticks > 0)
+    host.ticks_per_second = ticks;
+  return host;
+}
+
+}  // namespace preload
