@@ -43,40 +43,6 @@ size_t weight(const HistoryItem& item) {
 
 }  // namespace
 
-Result<Rule> rule_of(const Config& config, const std::string& file,
-                     int64_t database_created_us) {
-  Rule rule;
-  rule.fields = config.new_terms_fields;
-  for (const std::string& field : rule.fields)
-    if (!is_term_field(field))
-      return fail(
-          fmt::format("{}: new_terms_fields: unknown field '{}'; "
-                      "allowed: {}",
-                      file, escaped(field), fmt::join(term_fields(), ", ")));
-  if (std::find(rule.fields.begin(), rule.fields.end(), "process.env_vars") ==
-      rule.fields.end())
-    return fail(
-        fmt::format("{}: new_terms_fields: process.env_vars must be "
-                    "among the fields",
-                    file));
-  rule.history_window_us = config.history_window * kMicrosPerSecond;
-  rule.interval_us = config.interval * kMicrosPerSecond;
-  rule.max_alerts = config.max_alerts;
-  rule.learning_until_us =
-      config.learning_period == 0
-          ? 0
-          : database_created_us + config.learning_period * kMicrosPerSecond;
-  rule.alert_unaudited = config.unaudited == UnauditedPolicy::kAlert;
-  for (const ExceptionLine& line : config.exceptions) {
-    auto exception = parse_exception(line);
-    if (!exception)
-      return fail(fmt::format("{}:{}: exception: {}", file, line.line,
-                              exception.error().message()));
-    rule.exceptions.push_back(std::move(*exception));
-  }
-  return rule;
-}
-
 class HistoryWorker::Interim final : public History {
  public:
   explicit Interim(Store& store) : store_(store) {}
@@ -87,6 +53,7 @@ class HistoryWorker::Interim final : public History {
     auto stored = store_.last_counted(term);
     return stored ? *stored : std::nullopt;
   }
+  Result<bool> stored(const Digest& /*term*/) override { return false; }
 
   // False when no more can be remembered: then nothing new is alerted, or it
   // would be alerted each time.
@@ -107,7 +74,7 @@ class HistoryWorker::Interim final : public History {
 
 HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
                              Config config, std::string config_file,
-                             Metrics& metrics, const Clock& clock, Send send,
+                             Metrics& metrics, const Clock& clock, Outlet outlet,
                              Fail fail)
     : store_(std::move(store)),
       rule_(std::move(rule)),
@@ -115,7 +82,7 @@ HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
       config_file_(std::move(config_file)),
       metrics_(metrics),
       clock_(clock),
-      send_(std::move(send)),
+      outlet_(std::move(outlet)),
       fail_(std::move(fail)),
       queue_(kQueueItems, kQueueBytes) {
   learning_ = rule_.rule().learning_until_us > clock_.wall_us();
@@ -235,13 +202,24 @@ Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
     return store_->add_facts(inspected->alert_id, inspected->facts);
   if (const auto* config = std::get_if<NewConfig>(&item))
     return apply_config(config->config);
-  const auto* done = std::get_if<InventoryDone>(&item);
-  if (done == nullptr || !store_->created())
+  if (const auto* done = std::get_if<InventoryDone>(&item))
+    return end_inventory(done->processes, alerts);
+  return {};  // a barrier
+}
+
+// The first inventory of a database is its baseline.
+Status HistoryWorker::end_inventory(size_t processes,
+                                    std::vector<Alert>& alerts) {
+  if (!rule_.rule().inventory_is_baseline)
     return {};
+  Rule rule = rule_.rule();
+  rule.inventory_is_baseline = false;
+  rule_.set_rule(std::move(rule));
+  if (auto taken = store_->set_baseline_taken(); !taken)
+    return taken;
   return summarise(
-      fmt::format("baseline terms={} processes={} (the programs that ran when "
-                  "the history began; they raise no alerts of their own)",
-                  std::exchange(baseline_terms_, 0), done->processes),
+      fmt::format("baseline terms={} processes={}",
+                  std::exchange(baseline_terms_, 0), processes),
       alerts);
 }
 
@@ -266,8 +244,9 @@ Status HistoryWorker::apply_exec(const ExecEvent& event,
 }
 
 Status HistoryWorker::apply_config(const Config& config) {
-  auto rule = rule_of(config, config_file_, store_->created_at_us());
+  auto rule = make_rule(config, config_file_, store_->created_at_us());
   if (rule) {
+    rule->inventory_is_baseline = rule_.rule().inventory_is_baseline;
     rule_.set_rule(std::move(*rule));
     config_ = config;
     learning_ = rule_.rule().learning_until_us > clock_.wall_us();
@@ -308,7 +287,7 @@ void HistoryWorker::hold(HistoryItem item) {
       alert.risk_score = config_.risk_score;
       alert.term = std::move(decision.term);
       alert.event = exec->event;
-      metrics_.add(send_(alert) ? Metric::kAlertsNotStored
+      metrics_.add(outlet_.send(alert) ? Metric::kAlertsNotStored
                                 : Metric::kEventsDropped);
     }
   }
@@ -362,7 +341,7 @@ void HistoryWorker::keep_house() {
     flush_due_ns_ = now_ns + kFlushNs;
     Status status = store_->begin();
     if (status && capped)
-      status = summarise(summary_text(*capped, config_.interval), alerts);
+      status = summarise(to_string(*capped), alerts);
     if (status && learned)
       status = summarise(
           fmt::format("learning ended terms={} learning_period={}",
@@ -404,7 +383,7 @@ void HistoryWorker::prune() {
 
 void HistoryWorker::hand_over(const std::vector<Alert>& alerts) {
   for (const Alert& alert : alerts) {
-    if (behind_ || !send_(alert)) {
+    if (behind_ || !outlet_.send(alert)) {
       behind_ = true;  // the outbox has it
       return;
     }
@@ -413,6 +392,10 @@ void HistoryWorker::hand_over(const std::vector<Alert>& alerts) {
 }
 
 void HistoryWorker::feed_relay() {
+  if (const auto rewind = outlet_.take_rewind()) {
+    handed_ = std::min(handed_, *rewind);
+    behind_ = true;
+  }
   while (behind_) {
     const auto pending = store_->pending(handed_, kFeedBatch);
     if (!pending) {
@@ -422,7 +405,7 @@ void HistoryWorker::feed_relay() {
     }
     behind_ = !pending->empty();
     for (const Alert& alert : *pending) {
-      if (!send_(alert))
+      if (!outlet_.send(alert))
         return;
       handed_ = alert.alert_id;
     }

@@ -60,9 +60,13 @@ Status Pipeline::start_history() {
   auto store = Store::open(config_.database, clock_);
   if (!store)
     return tl::unexpected(store.error());
-  auto rule = rule_of(config_, config_file_, (*store)->created_at_us());
+  auto rule = make_rule(config_, config_file_, (*store)->created_at_us());
   if (!rule)
     return tl::unexpected(rule.error());
+  const auto baseline_taken = (*store)->baseline_taken();
+  if (!baseline_taken)
+    return tl::unexpected(baseline_taken.error());
+  rule->inventory_is_baseline = !*baseline_taken;
   relay_ = std::make_unique<Relay>(
       make_sinks(config_, clock_),
       [this](std::span<const int64_t> ids) {
@@ -71,7 +75,10 @@ Status Pipeline::start_history() {
       metrics_, clock_);
   history_ = std::make_unique<HistoryWorker>(
       std::move(*store), std::move(*rule), config_, config_file_, metrics_,
-      clock_, [this](const Alert& alert) { return relay_->try_send(alert); },
+      clock_,
+      HistoryWorker::Outlet{
+          [this](const Alert& alert) { return relay_->try_send(alert); },
+          [this] { return relay_->take_rewind(); }},
       [this](const std::string& what) { fail_from_thread(what); });
   return {};
 }
@@ -235,7 +242,7 @@ void Pipeline::on_preload_file(const AuditId& /*id*/) {}
 void Pipeline::reload() {
   auto config = load_config(config_file_);
   if (config) {
-    if (const auto rule = rule_of(*config, config_file_, 0); !rule)
+    if (const auto rule = make_rule(*config, config_file_, 0); !rule)
       config = tl::unexpected(rule.error());
   }
   if (!config) {

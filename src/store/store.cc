@@ -202,6 +202,10 @@ Result<std::optional<int64_t>> Store::last_counted(const Digest& term) {
   return impl_->terms.last_counted(term);
 }
 
+Result<bool> Store::stored(const Digest& term) {
+  return impl_->terms.stored(term);
+}
+
 Result<std::vector<Alert>> Store::record(const ExecEvent& event,
                                          std::span<const Decision> decisions,
                                          const AlertMark& mark) {
@@ -212,6 +216,8 @@ Result<std::vector<Alert>> Store::record(const ExecEvent& event,
     if (Status noted = impl_->terms.note_users(event); !noted)
       return tl::unexpected(noted.error());
     for (const Decision& decision : decisions) {
+      if (decision.verdict == Verdict::kFlooded)
+        continue;
       const Result<int64_t> term_id = impl_->terms.record(event, decision);
       if (!term_id)
         return tl::unexpected(term_id.error());

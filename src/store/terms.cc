@@ -29,6 +29,7 @@ std::string_view state_of(Verdict verdict) {
       return "baseline";
     case Verdict::kKnown:
     case Verdict::kRecorded:
+    case Verdict::kFlooded:
       return "recorded";
   }
   return "recorded";
@@ -90,10 +91,17 @@ Result<std::optional<int64_t>> Terms::last_counted(const Digest& digest) {
                            : unless_never((*known)->last_counted_us);
 }
 
+Result<bool> Terms::stored(const Digest& digest) {
+  const Result<Known*> known = find(digest);
+  if (!known)
+    return tl::unexpected(known.error());
+  return *known != nullptr;
+}
+
 Result<Terms::Known*> Terms::insert(const ExecEvent& event,
                                     const Decision& decision) {
   const Term& term = decision.term;
-  const bool counts = decision.verdict != Verdict::kExcepted;
+  const bool counts = counts_as_history(decision.verdict);
   const std::string value = escaped(term.value);
   std::optional<Blob> exact;
   if (value != term.value)
@@ -119,13 +127,13 @@ Result<int64_t> Terms::record(const ExecEvent& event,
     return tl::unexpected(known.error());
 
   const Verdict verdict = decision.verdict;
-  const bool counts = verdict != Verdict::kExcepted;
+  const bool counts = counts_as_history(verdict);
   const Seen seen{1, event.time_us, counts ? event.time_us : kNever};
   if (*known == nullptr) {
     known = insert(event, decision);
     if (!known)
       return tl::unexpected(known.error());
-  } else if (verdict == Verdict::kKnown || verdict == Verdict::kExcepted) {
+  } else if (verdict == Verdict::kKnown || !counts) {
     terms_seen_.add((*known)->term_id, seen);
   } else {
     const Status renewed =

@@ -8,6 +8,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -50,7 +51,7 @@ struct Inspected {
 struct NewConfig {
   Config config;
 };
-// The inventory of a new database is complete: `processes` were looked at.
+// The inventory is complete: `processes` were looked at.
 struct InventoryDone {
   size_t processes = 0;
 };
@@ -62,11 +63,6 @@ using HistoryItem =
     std::variant<NewExec, AuditedAfterAll, MissedExec, CoverageDeltas,
                  Acknowledged, Inspected, NewConfig, InventoryDone, Barrier>;
 
-// The rule that a configuration asks for. The error names file and line.
-[[nodiscard]] Result<Rule> rule_of(const Config& config,
-                                   const std::string& file,
-                                   int64_t database_created_us);
-
 // Owns the store thread and, while it runs, the store.
 //
 // When the database refuses (disk full, read-only, locked, broken), nothing
@@ -76,14 +72,17 @@ using HistoryItem =
 // held is then stored without being sent a second time.
 class HistoryWorker {
  public:
-  // Takes an alert for delivery; false = not now, offer it again.
-  using Send = std::function<bool(const Alert&)>;
+  // The way to the relay: see Relay::try_send() and Relay::take_rewind().
+  struct Outlet {
+    std::function<bool(const Alert&)> send;
+    std::function<std::optional<int64_t>()> take_rewind;
+  };
   // Called once, on the store thread, when it cannot go on.
   using Fail = std::function<void(const std::string&)>;
 
   HistoryWorker(std::unique_ptr<Store> store, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
-                Send send, Fail fail);
+                Outlet outlet, Fail fail);
   HistoryWorker(const HistoryWorker&) = delete;
   HistoryWorker& operator=(const HistoryWorker&) = delete;
   ~HistoryWorker();
@@ -110,6 +109,7 @@ class HistoryWorker {
   Status apply(HistoryItem& item, std::vector<Alert>& alerts);
   Status apply_exec(const ExecEvent& event, std::vector<Alert>& alerts);
   Status apply_config(const Config& config);
+  Status end_inventory(size_t processes, std::vector<Alert>& alerts);
   Status summarise(const std::string& text, std::vector<Alert>& alerts);
   void hold(HistoryItem item);
   void retry_held();
@@ -127,7 +127,7 @@ class HistoryWorker {
   std::string config_file_;
   Metrics& metrics_;
   const Clock& clock_;
-  Send send_;
+  Outlet outlet_;
   Fail fail_;
   BoundedQueue<HistoryItem> queue_;
 

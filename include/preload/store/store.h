@@ -13,24 +13,13 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/result.h"
+#include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/outbox.h"
 
 namespace preload {
-
-// Change of one day's coverage. Signed: an audit event that comes after all
-// turns an unaudited exec into a captured one.
-struct CoverageDelta {
-  int64_t day = 0;  // days since the epoch, UTC
-  int64_t captured_at_exec = 0;
-  int64_t captured_late = 0;
-  int64_t unaudited = 0;
-  std::array<int64_t, 4> missed{};  // by MissReason
-
-  bool operator==(const CoverageDelta&) const = default;
-};
 
 class Store final : public History {
  public:
@@ -68,6 +57,7 @@ class Store final : public History {
   void rollback();
 
   Result<std::optional<int64_t>> last_counted(const Digest& term) override;
+  Result<bool> stored(const Digest& term) override;
 
   // Records an event and what was decided about its terms; gives the alerts
   // raised, with their ids, states kPending or kCapped (those without their

@@ -34,6 +34,7 @@ class Terms {
   Status prepare();
 
   Result<std::optional<int64_t>> last_counted(const Digest& digest);
+  Result<bool> stored(const Digest& digest);
   // Records one decision of an event; gives the row of the term.
   Result<int64_t> record(const ExecEvent& event, const Decision& decision);
   // The names of the event's users, where they are known.
