@@ -74,8 +74,8 @@ class HistoryWorker::Interim final : public History {
 
 HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
                              Config config, std::string config_file,
-                             Metrics& metrics, const Clock& clock, Outlet outlet,
-                             Fail fail)
+                             Metrics& metrics, const Clock& clock,
+                             Outlet outlet, Fail fail)
     : store_(std::move(store)),
       rule_(std::move(rule)),
       config_(std::move(config)),
@@ -217,10 +217,9 @@ Status HistoryWorker::end_inventory(size_t processes,
   rule_.set_rule(std::move(rule));
   if (auto taken = store_->set_baseline_taken(); !taken)
     return taken;
-  return summarise(
-      fmt::format("baseline terms={} processes={}",
-                  std::exchange(baseline_terms_, 0), processes),
-      alerts);
+  return summarise(fmt::format("baseline terms={} processes={}",
+                               std::exchange(baseline_terms_, 0), processes),
+                   alerts);
 }
 
 Status HistoryWorker::apply_exec(const ExecEvent& event,
@@ -288,7 +287,7 @@ void HistoryWorker::hold(HistoryItem item) {
       alert.term = std::move(decision.term);
       alert.event = exec->event;
       metrics_.add(outlet_.send(alert) ? Metric::kAlertsNotStored
-                                : Metric::kEventsDropped);
+                                       : Metric::kEventsDropped);
     }
   }
   const size_t bytes = weight(item);

@@ -52,7 +52,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const Config& config,
     return tl::unexpected(started.error());
   if (auto started = pipeline->start_capture(); !started)
     return tl::unexpected(started.error());
-  pipeline->start_input(input);
+  if (auto started = pipeline->start_input(input); !started)
+    return tl::unexpected(started.error());
   return pipeline;
 }
 
@@ -96,7 +97,10 @@ Status Pipeline::start_capture() {
   return {};
 }
 
-void Pipeline::start_input(int input) {
+Status Pipeline::start_input(int input) {
+  auto parser = ExecParser::create();
+  if (!parser)
+    return tl::unexpected(parser.error());
   input_ = input;
   late_ = std::make_unique<LateReader>(capture_->proc(), clock_);
   correlator_ = std::make_unique<Correlator>(
@@ -105,7 +109,7 @@ void Pipeline::start_input(int input) {
       &capture_->watched(),
       Correlator::Options{config_.audit_wait * kNanosPerSecond});
   assembler_ = std::make_unique<Assembler>(clock_, metrics_, *correlator_,
-                                           ExecParser::create());
+                                           std::move(*parser));
   reader_ = std::make_unique<RecordReader>(
       input, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
@@ -113,6 +117,7 @@ void Pipeline::start_input(int input) {
   log_info(fmt::format(
       "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
       fmt::join(config_.capture_env_vars, ", "), config_.database));
+  return {};
 }
 
 Pipeline::~Pipeline() {

@@ -2,6 +2,7 @@
 #include "preload/daemon/sinks.h"
 
 #include <syslog.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string_view>
@@ -19,11 +20,16 @@
 namespace preload {
 namespace {
 
+constexpr unsigned kStateMode = 0644;
+
 int severity_of(LogLevel level) {
   switch (level) {
-    case LogLevel::kInfo: return LOG_INFO;
-    case LogLevel::kWarning: return LOG_WARNING;
-    case LogLevel::kError: return LOG_ERR;
+    case LogLevel::kInfo:
+      return LOG_INFO;
+    case LogLevel::kWarning:
+      return LOG_WARNING;
+    case LogLevel::kError:
+      return LOG_ERR;
   }
   return LOG_ERR;
 }
@@ -33,7 +39,7 @@ int severity_of(LogLevel level) {
 std::vector<std::unique_ptr<Sink>> make_sinks(const Config& config,
                                               const Clock& clock) {
   std::vector<std::unique_ptr<Sink>> sinks;
-  const HostInfo host = host_info();
+  const HostInfo host = gather_host_info();
   if (config.syslog_format != SyslogFormat::kOff)
     sinks.push_back(std::make_unique<SyslogSink>(
         SyslogSocket(config.syslog_socket, std::string(kSyslogIdent),
@@ -55,6 +61,33 @@ LogSink log_sink(const std::string& socket) {
     [[maybe_unused]] const Status sent =
         client->send(severity_of(level), escaped(line), SyslogWait::kNever);
   };
+}
+
+void write_metrics(const Config& config, const Metrics& metrics) {
+  if (config.metrics_file == "off")
+    return;
+  if (const auto written = write_metrics_file(config.metrics_file, metrics);
+      !written)
+    log_limited(LogLevel::kWarning, "metrics-file",
+                "cannot write metrics_file: " + written.error().message());
+}
+
+void write_state_file(const Config& config, const std::string& config_file,
+                      int64_t started_us, const ExecCapture& capture,
+                      const Metrics& metrics) {
+  StateFacts facts;
+  facts.pid = ::getpid();
+  facts.started_us = started_us;
+  facts.written_us = SystemClock().wall_us();
+  facts.config_file = escaped(config_file);
+  facts.capture_mode = to_string(capture.mode());
+  facts.capture_reason = escaped(capture.reason());
+  facts.more.emplace_back("database", escaped(config.database));
+  const auto written =
+      replace_file(config.state_file, state_report(facts, metrics), kStateMode);
+  if (!written)
+    log_limited(LogLevel::kWarning, "state-file",
+                "cannot write the state file: " + written.error().message());
 }
 
 }  // namespace preload

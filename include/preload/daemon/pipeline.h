@@ -52,7 +52,7 @@ class Pipeline final : public ExecHandler {
   Pipeline(Config config, std::string config_file, Fd signals, pid_t parent);
   Status start_history();
   Status start_capture();
-  void start_input(int input);
+  Status start_input(int input);
   void take_inventory();
   void read_preload_file(const AuditId& id);
 
