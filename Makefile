@@ -76,6 +76,7 @@ LIVE     := $(sort $(wildcard tests/live/*_test.cc))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.cc))
 BENCHES  := $(sort $(wildcard tests/bench/bench_*.cc))
 SQL      := $(sort $(wildcard sql/migrations/*.sql sql/statements/*.sql))
+PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(wildcard tests/programs/*.c))
 TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE)
 CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) \
             $(sort $(wildcard include/preload/*/*.h tests/*/*.h))
@@ -112,6 +113,14 @@ $(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
 
+# Small programs that tests run; the 32-bit one only where it can be built.
+$(BUILD)/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
+$(BUILD)/programs/exit_now_32: tests/programs/exit_now_32.c
+	@mkdir -p $(@D)
+	-$(CC) -m32 -O1 -nostdlib -static -fno-pic -no-pie -o $@ $<
+
 # Objects: header dependencies come from the compiler (-MMD -MP); a change of
 # flags or compiler rebuilds through $(BUILD)/flags; sql.h must exist first.
 $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
@@ -144,8 +153,18 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 
 ##@ Checks
 .PHONY: check check-unit check-pipeline check-live
+GTEST_FLAGS = --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
+export PRELOAD_BINARY   = $(CURDIR)/$(BIN)
+export PRELOAD_PROGRAMS = $(CURDIR)/$(BUILD)/programs
+
 check-unit: $(UNIT_TEST) ## unit tests alone (T=Glob* for some)
-	$(UNIT_TEST) --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
+	$(UNIT_TEST) $(GTEST_FLAGS)
+
+check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on records of real children, unprivileged
+	$(PIPELINE_TEST) $(GTEST_FLAGS)
+
+check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
+	$(LIVE_TEST) $(GTEST_FLAGS)
 
 .PHONY: format format-check
 format: ## rewrite sources with clang-format

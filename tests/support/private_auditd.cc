@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/private_auditd.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "support/process.h"
+
+namespace preload {
+namespace {
+
+constexpr const char* kAuditdConf = R"(local_events = yes
+write_logs = yes
+log_file = {0}/audit.log
+log_group = root
+log_format = {1}
+flush = NONE
+num_logs = 0
+max_log_file = 1000
+max_log_file_action = IGNORE
+space_left = 2
+space_left_action = IGNORE
+admin_space_left = 1
+admin_space_left_action = IGNORE
+disk_full_action = IGNORE
+disk_error_action = IGNORE
+priority_boost = 4
+name_format = NONE
+distribute_network = no
+q_depth = 2000
+overflow_action = IGNORE
+max_restarts = 1000
+plugin_dir = {0}/plugins.d
+)";
+
+constexpr const char* kRsyslogConf =
+    R"(module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="{0}/log" RateLimit.Interval="0")
+template(name="raw" type="string" string="%msg:2:$%\n")
+action(type="omfile" file="{0}/messages" template="raw")
+)";
+
+void write_file(const std::string& path, const std::string& text, mode_t mode) {
+  std::ofstream(path) << text;
+  ::chmod(path.c_str(), mode);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+void end_process(pid_t& pid) {
+  if (pid == 0)
+    return;
+  ::kill(pid, SIGTERM);
+  // A daemon is not our child: wait until it has gone.
+  eventually(10, [&] { return ::kill(pid, 0) != 0; });
+  pid = 0;
+}
+
+}  // namespace
+
+std::string PrivateAuditd::obstacle() {
+  if (::geteuid() != 0)
+    return "not root";
+  for (const char* program : {"auditd", "auditctl", "rsyslogd", "sqlite3"})
+    if (!installed(program))
+      return fmt::format("{} is not installed (make deps check)", program);
+  if (kernel_status("pid") < 0)
+    return "the kernel gives no audit status here";
+  if (kernel_status("pid") != 0)
+    return "an auditd is running, which a test must not disturb";
+  if (kernel_status("enabled") == 2)
+    return "the audit configuration is locked (-e 2)";
+  return {};
+}
+
+long PrivateAuditd::kernel_status(const std::string& field) {
+  for (const std::string& line : lines_of(shell("auditctl -s")))
+    if (line.starts_with(field + " "))
+      return std::stol(line.substr(field.size() + 1));
+  return -1;
+}
+
+PrivateAuditd::PrivateAuditd(const Setup& setup)
+    : key_(fmt::format("preload-test-{}", ::getpid())) {
+  if (const std::string why = obstacle(); !why.empty())
+    throw std::runtime_error("no live test here: " + why);
+  enabled_before_ = kernel_status("enabled");
+  backlog_before_ = kernel_status("backlog_limit");
+  shell("auditctl -b 8192");
+  write_files(setup);
+  if (setup.syslog)
+    start_syslog();
+  start();
+  if (setup.rules)
+    for (const char* arch : {"b64", "b32"})
+      add_rule(
+          fmt::format("-a always,exit -F arch={} -S execve,execveat", arch));
+}
+
+void PrivateAuditd::add_rule(const std::string& rule) const {
+  const Ran ran = run({"/bin/sh", "-c", "auditctl " + rule + " -k " + key_});
+  if (!ran.good())
+    throw std::runtime_error("cannot add audit rule " + rule);
+}
+
+PrivateAuditd::~PrivateAuditd() {
+  shell("auditctl -D -k " + key_);
+  stop();
+  stop_syslog();
+  shell(fmt::format("auditctl -e {}", enabled_before_));
+  shell(fmt::format("auditctl -b {}", backlog_before_));
+}
+
+void PrivateAuditd::write_files(const Setup& setup) const {
+  const std::string& dir = dir_.path();
+  std::filesystem::create_directory(path("plugins.d"));
+  std::filesystem::create_directory(path("db"));
+  write_file(path("auditd.conf"),
+             fmt::format(fmt::runtime(kAuditdConf), dir, setup.log_format),
+             0640);
+  write_file(path("rsyslog.conf"), fmt::format(fmt::runtime(kRsyslogConf), dir),
+             0640);
+  write_file(path("preload.conf"),
+             fmt::format("database = {0}/db/history.db\n"
+                         "syslog_socket = {0}/log\n"
+                         "state_file = {0}/state\n{1}",
+                         dir, setup.configuration),
+             0640);
+  const char* binary = ::getenv("PRELOAD_BINARY");
+  std::filesystem::copy_file(
+      binary == nullptr ? "build/release/audisp-preload" : binary,
+      path("audisp-preload"));
+  ::chmod(path("audisp-preload").c_str(), 0750);
+  std::string script = "#!/bin/sh\nexec";
+  for (const std::string& word : setup.wrapper)
+    script += " " + word;
+  script += fmt::format(" {0}/audisp-preload --config {0}/preload.conf\n", dir);
+  write_file(path("plugin"), script, 0750);
+  const bool direct = setup.wrapper.empty();
+  write_file(
+      path("plugins.d/preload.conf"),
+      fmt::format(
+          "active = yes\ndirection = out\npath = {0}/{1}\n"
+          "type = always\n{2}format = string\n",
+          dir, direct ? "audisp-preload" : "plugin",
+          direct ? fmt::format("args = --config {}/preload.conf\n", dir) : ""),
+      0640);
+}
+
+void PrivateAuditd::start() {
+  run({"auditd", "-c", dir_.path(), "-s", "enable"});
+  eventually(10, [&] { return kernel_status("pid") > 0; });
+  auditd_ = static_cast<pid_t>(kernel_status("pid"));
+  // The plugin is ready when it has written its state.
+  if (!eventually(10, [&] { return std::filesystem::exists(path("state")); }))
+    throw std::runtime_error("the plugin did not start; its log: " +
+                             content_of(path("messages")));
+}
+
+void PrivateAuditd::stop() {
+  const pid_t plugin = auditd_ == 0 ? 0 : plugin_pid();
+  end_process(auditd_);
+  if (plugin != 0)
+    eventually(10, [&] { return ::kill(plugin, 0) != 0; });
+}
+
+void PrivateAuditd::start_syslog() {
+  run({"rsyslogd", "-f", path("rsyslog.conf"), "-i", path("rsyslog.pid")});
+  eventually(10, [&] {
+    return std::filesystem::exists(path("log")) &&
+           !content_of(path("rsyslog.pid")).empty();
+  });
+  syslogd_ =
+      static_cast<pid_t>(std::atol(content_of(path("rsyslog.pid")).c_str()));
+}
+
+void PrivateAuditd::stop_syslog() {
+  end_process(syslogd_);
+}
+
+pid_t PrivateAuditd::plugin_pid() const {
+  const std::string children =
+      content_of(fmt::format("/proc/{0}/task/{0}/children", auditd_));
+  return static_cast<pid_t>(std::atol(children.c_str()));
+}
+
+std::vector<std::string> PrivateAuditd::messages() const {
+  return lines_of(content_of(path("messages")));
+}
+
+std::vector<std::string> PrivateAuditd::messages_with(
+    const std::vector<std::string>& parts) const {
+  std::vector<std::string> found = messages();
+  std::erase_if(found, [&](const std::string& line) {
+    return !std::all_of(parts.begin(), parts.end(), [&](const auto& part) {
+      return line.find(part) != std::string::npos;
+    });
+  });
+  return found;
+}
+
+std::string PrivateAuditd::query(const std::string& sql) const {
+  std::string output =
+      run({"sqlite3", "-readonly", "-batch", database(), sql}).output;
+  if (output.ends_with('\n'))
+    output.pop_back();
+  return output;
+}
+
+std::string PrivateAuditd::query_until(const std::string& sql,
+                                       const std::string& expected) const {
+  std::string answer;
+  eventually(10, [&] {
+    answer = query(sql);
+    return answer == expected;
+  });
+  return answer;
+}
+
+}  // namespace preload

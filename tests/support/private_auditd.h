@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// A deployment of its own for a live test: real auditd with its own folder and
+// our plugin, real rsyslogd on its own socket, audit rules with a key of their
+// own. Everything is put back at the end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "support/temp_dir.h"
+
+namespace preload {
+
+class PrivateAuditd {
+ public:
+  // Why live tests cannot run here; empty when they can: root, auditd and
+  // rsyslogd installed, no auditd running, audit not locked.
+  static std::string obstacle();
+
+  struct Setup {
+    std::string configuration;  // further lines of the plugin's configuration
+    std::string log_format = "ENRICHED";
+    // A command that stands before the plugin: {"/path/wrapper", "arg", ...}
+    std::vector<std::string> wrapper;
+    bool rules = true;
+    bool syslog = true;
+  };
+
+  PrivateAuditd() : PrivateAuditd(Setup()) {}
+  explicit PrivateAuditd(const Setup& setup);
+  PrivateAuditd(const PrivateAuditd&) = delete;
+  PrivateAuditd& operator=(const PrivateAuditd&) = delete;
+  ~PrivateAuditd();
+
+  // auditd alone (the plugin goes and comes with it).
+  void start();
+  void stop();
+  // syslogd alone.
+  void start_syslog();
+  void stop_syslog();
+
+  [[nodiscard]] pid_t auditd_pid() const { return auditd_; }
+  // The plugin auditd has started; 0 = none.
+  [[nodiscard]] pid_t plugin_pid() const;
+
+  // What syslogd has written so far: the raw text after "ident[pid]: ".
+  [[nodiscard]] std::vector<std::string> messages() const;
+  // Lines of messages() that contain all of `parts`.
+  [[nodiscard]] std::vector<std::string> messages_with(
+      const std::vector<std::string>& parts) const;
+
+  // Output of a query through the sqlite3 CLI, rows by newline, columns by |.
+  [[nodiscard]] std::string query(const std::string& sql) const;
+  // The same, waited for until it is `expected` (10 s); gives the last answer.
+  [[nodiscard]] std::string query_until(const std::string& sql,
+                                        const std::string& expected) const;
+
+  // auditd's own view of what the kernel lost, from `auditctl -s`.
+  [[nodiscard]] static long kernel_status(const std::string& field);
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return dir_ / name;
+  }
+  [[nodiscard]] std::string database() const { return path("db/history.db"); }
+  [[nodiscard]] const std::string& key() const { return key_; }
+
+  // Adds a rule with our key; removed at the end with the others.
+  void add_rule(const std::string& rule) const;
+
+ private:
+  void write_files(const Setup& setup) const;
+
+  TempDir dir_;
+  std::string key_;
+  long enabled_before_ = 0;
+  long backlog_before_ = 0;
+  pid_t auditd_ = 0;
+  pid_t syslogd_ = 0;
+};
+
+}  // namespace preload
