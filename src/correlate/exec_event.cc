@@ -26,9 +26,9 @@ constexpr std::array<std::string_view, 4> kMissReasons{
 // Every field of the JSON, for both directions.
 template <class Visitor, class Event>
 void visit(Visitor& visitor, Event& event) {
-  visitor.word("capture", event.capture, kCaptures);
-  visitor.word("origin", event.origin, kOrigins);
-  visitor.word("missed", event.missed, kMissReasons);
+  visitor.word("capture", event.capture, kCaptures, Capture::kNone);
+  visitor.word("origin", event.origin, kOrigins, Origin::kExec);
+  visitor.word("missed", event.missed, kMissReasons, MissReason::kExited);
   visitor.value("time_us", event.time_us);
   visitor.value("exec_ns", event.exec_ns);
   visitor.value("audit", event.audit);
@@ -86,8 +86,8 @@ class Writer {
  public:
   template <class T, size_t N>
   void word(const char* name, const T& value,
-            const std::array<std::string_view, N>& words) {
-    if (value != T())
+            const std::array<std::string_view, N>& words, T absent_word) {
+    if (value != absent_word)
       object_[name] = words.at(static_cast<size_t>(value));
   }
   template <class T>
@@ -135,7 +135,8 @@ class Reader {
 
   template <class T, size_t N>
   void word(const char* name, T& value,
-            const std::array<std::string_view, N>& words) {
+            const std::array<std::string_view, N>& words, T absent_word) {
+    value = absent_word;
     const auto field = object_.find(name);
     if (field == object_.end())
       return;

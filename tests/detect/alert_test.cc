@@ -23,7 +23,7 @@ TEST(AlertFactsJson, ReturnsEveryBytes) {
       if (!fact.exists)
         continue;
       fact.owner = static_cast<uint32_t>(random());
-      fact.mode = random() % 07777;
+      fact.mode = static_cast<uint32_t>(random() % 07777);
       fact.size = UINT64_MAX - random();
       fact.mtime_us = -static_cast<int64_t>(random());
       fact.sha256 = random() % 2 == 0 ? "" : "ab12";

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/store/sqlite.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "../support/store_helper.h"
+#include "../support/temp_dir.h"
+
+namespace preload {
+namespace {
+
+class Sqlite : public testing::Test {
+ protected:
+  std::unique_ptr<Database> open() {
+    std::ofstream(path_, std::ios::app).flush();
+    return must(Database::open(path_, Database::Access::kReadWrite));
+  }
+
+  TempDir dir_;
+  std::string path_ = dir_ / "x.db";
+};
+
+TEST_F(Sqlite, BindsWhatItIsGiven) {
+  const auto database = open();
+  must(
+      database->execute("CREATE TABLE t (i INT, s TEXT, b BLOB, n TEXT, "
+                        "o TEXT, d BLOB) STRICT"));
+  Statement add =
+      must(database->prepare("INSERT INTO t VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
+  const std::string hostile = "'); DROP TABLE t; --\x01\xff";
+  must(add.run(UINT64_MAX, "", Blob{hostile}, nullptr,
+               std::optional<std::string>("o"), sha256("x")));
+  Statement get = must(database->prepare("SELECT *, typeof(s) FROM t"));
+  Cursor row = get.query();
+  ASSERT_TRUE(must(row.next()));
+  EXPECT_EQ(static_cast<uint64_t>(row.integer(0)), UINT64_MAX);
+  EXPECT_EQ(row.text(1), "");
+  EXPECT_EQ(row.text(6), "text") << "an empty text is not NULL";
+  EXPECT_EQ(row.text(2), hostile);
+  EXPECT_TRUE(row.is_null(3));
+  EXPECT_EQ(row.text(4), "o");
+  EXPECT_EQ(row.text(5).size(), 32U);
+  EXPECT_FALSE(must(row.next()));
+}
+
+TEST_F(Sqlite, ErrorsNameTheFileAndTheReason) {
+  const auto database = open();
+  const auto bad = database->prepare("SELECT * FROM nowhere");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().message(),
+            path_ + ": no such table: nowhere: SQLite error 1");
+  EXPECT_FALSE(is_corrupt(bad.error()));
+
+  must(database->execute("CREATE TABLE t (i INTEGER NOT NULL) STRICT"));
+  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
+  const Status refused = add.run(nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code.value(), 1299) << "the extended code";
+  EXPECT_TRUE(add.run(1)) << "usable again";
+}
+
+TEST_F(Sqlite, ATransactionTakesTheLockWithItsFirstWrite) {
+  const auto one = open();
+  must(one->execute("CREATE TABLE t (i INT) STRICT"));
+  const auto two = open();
+  Statement add_one = must(one->prepare("INSERT INTO t VALUES (1)"));
+  Statement add_two = must(two->prepare("INSERT INTO t VALUES (2)"));
+  must(one->begin());
+  must(add_two.run());  // nobody has the lock
+  must(add_one.run());
+  must(one->commit());
+  EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "2");
+}
+
+TEST_F(Sqlite, NothingOfAFailedTransactionGetsIn) {
+  const auto database = open();
+  must(database->execute("CREATE TABLE t (i INTEGER UNIQUE NOT NULL) STRICT"));
+  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
+  must(database->begin());
+  must(add.run(1));
+  ASSERT_FALSE(add.run(1));
+  EXPECT_FALSE(add.run(2)) << "after an error all writes fail";
+  EXPECT_FALSE(database->commit());
+  EXPECT_TRUE(database->in_transaction());
+  database->rollback();
+  EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "0");
+  must(database->begin());
+  must(add.run(3));
+  must(database->commit());
+  EXPECT_EQ(rows(path_, "SELECT i FROM t")[0][0], "3");
+}
+
+TEST_F(Sqlite, AGuardRollsBack) {
+  const auto database = open();
+  must(database->execute("CREATE TABLE t (i INT) STRICT"));
+  {
+    Transaction transaction(*database);
+    must(transaction.begin());
+    must(database->execute("INSERT INTO t VALUES (1)"));
+  }
+  EXPECT_FALSE(database->in_transaction());
+  EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "0");
+}
+
+TEST_F(Sqlite, ReadersFindTheLogAfterAWriterHasLeft) {
+  {
+    const auto database = open();
+    must(database->use_wal());
+    must(database->execute("CREATE TABLE t (i INT) STRICT"));
+    EXPECT_EQ(rows(*database, "PRAGMA synchronous")[0][0], "2");
+    EXPECT_EQ(rows(*database, "PRAGMA foreign_keys")[0][0], "1");
+    EXPECT_EQ(rows(*database, "PRAGMA trusted_schema")[0][0], "0");
+    EXPECT_EQ(rows(*database, "PRAGMA cell_size_check")[0][0], "1");
+  }
+  EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0U);
+  EXPECT_TRUE(std::filesystem::exists(path_ + "-shm"));
+}
+
+TEST_F(Sqlite, AReaderOnlyPutsACheckpointOff) {
+  const auto database = open();
+  must(database->use_wal());
+  must(database->execute("CREATE TABLE t (s TEXT) STRICT"));
+  const auto reader = must(Database::open(path_, Database::Access::kReadOnly));
+  must(reader->begin());
+  Statement look = must(reader->prepare("SELECT count(*) FROM t"));
+  Cursor held = look.query();
+  ASSERT_TRUE(must(held.next()));  // a snapshot, until the cursor ends
+
+  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
+  for (int i = 0; i < 3000; ++i)
+    must(add.run(std::string(5000, 'x')));
+  const uint64_t before = database->wal_bytes();
+  EXPECT_GT(before, uint64_t{12} << 20);
+  const auto start = std::chrono::steady_clock::now();
+  must(database->checkpoint(true));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_GT(database->wal_bytes(), 0U);
+  { const Cursor ended = std::move(held); }
+  must(database->checkpoint(true));
+  EXPECT_EQ(database->wal_bytes(), 0U);
+  EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0U);
+}
+
+}  // namespace
+}  // namespace preload
