@@ -5,13 +5,20 @@
 #include <utility>
 
 namespace preload {
+namespace {
+
+// A record up to its first field. All that the kernel writes into CWD, and
+// libauparse 3.0.9 leaks the first of two.
+std::string_view one_field(const Record& record) {
+  const size_t head = record.text.size() - record.body.size();
+  return record.text.substr(0, record.text.find(' ', head));
+}
+
+}  // namespace
 
 Assembler::Assembler(const Clock& clock, Metrics& metrics,
-                     AuditHandler& handler, ExecParser parser)
-    : clock_(clock),
-      metrics_(metrics),
-      handler_(handler),
-      parser_(std::move(parser)) {}
+                     AuditHandler& handler, ExecParser& parser)
+    : clock_(clock), metrics_(metrics), handler_(handler), parser_(parser) {}
 
 void Assembler::on_record(std::string_view line) {
   const std::optional<Record> record = scan_record(line);
@@ -28,8 +35,10 @@ void Assembler::on_record(std::string_view line) {
   const auto event = open_.find(record->id);
   if (event == open_.end())
     return;
-  if (record->type == RecordType::kExecve || record->type == RecordType::kCwd)
+  if (record->type == RecordType::kExecve)
     append(event, record->text);
+  else if (record->type == RecordType::kCwd)
+    append(event, one_field(*record));
   else
     end(event);
 }

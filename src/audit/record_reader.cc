@@ -15,7 +15,7 @@ RecordReader::RecordReader(int fd, Metrics& metrics, OnRecord on_record)
     : fd_(fd),
       metrics_(metrics),
       on_record_(std::move(on_record)),
-      buffer_(std::make_unique<char[]>(kBufferSize)) {}
+      buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
 
 bool RecordReader::readable() const {
   pollfd poll_fd{fd_, POLLIN, 0};

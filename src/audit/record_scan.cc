@@ -14,11 +14,14 @@ namespace {
 constexpr char kInterpretedSeparator = '\x1d';
 constexpr char kKeySeparator = '\x01';
 
-// Takes `prefix` off the front of `text`; false when it does not begin so.
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix))
+// Takes a literal off the front of `text`; false when it does not begin so.
+// (By its size, so that the comparison is one or two instructions.)
+template <size_t size>
+bool take(std::string_view& text, const char (&prefix)[size]) {
+  constexpr size_t kLength = size - 1;
+  if (text.size() < kLength || std::memcmp(text.data(), prefix, kLength) != 0)
     return false;
-  text.remove_prefix(prefix.size());
+  text.remove_prefix(kLength);
   return true;
 }
 
@@ -36,27 +39,45 @@ bool read_number(std::string_view text, T& number, int base = 10) {
   return take_number(text, number, base) && text.empty();
 }
 
+struct TypeName {
+  std::string_view name, number;  // the number as in linux/audit.h
+  RecordType type;
+};
+constexpr std::array<TypeName, 5> kTypeNames{
+    {{"SYSCALL", "UNKNOWN[1300]", RecordType::kSyscall},
+     {"EXECVE", "UNKNOWN[1309]", RecordType::kExecve},
+     {"CWD", "UNKNOWN[1307]", RecordType::kCwd},
+     {"PROCTITLE", "UNKNOWN[1327]", RecordType::kProctitle},
+     {"EOE", "UNKNOWN[1320]", RecordType::kEoe}}};
+
 RecordType type_of(std::string_view name) {
-  struct Known {
-    std::string_view name, number;
-    RecordType type;
-  };
-  // Numbers as in linux/audit.h.
-  static constexpr std::array<Known, 5> kKnown{
-      {{"SYSCALL", "UNKNOWN[1300]", RecordType::kSyscall},
-       {"EXECVE", "UNKNOWN[1309]", RecordType::kExecve},
-       {"CWD", "UNKNOWN[1307]", RecordType::kCwd},
-       {"PROCTITLE", "UNKNOWN[1327]", RecordType::kProctitle},
-       {"EOE", "UNKNOWN[1320]", RecordType::kEoe}}};
-  for (const Known& known : kKnown) {
+  for (const TypeName& known : kTypeNames) {
     if (name == known.name || name == known.number)
       return known.type;
   }
   return RecordType::kOther;
 }
 
-std::string_view word_of(std::string_view text) {
-  return text.substr(0, text.find(' '));
+// Takes the front of `text` up to a blank, and the blank.
+std::string_view take_word(std::string_view& text) {
+  const size_t size = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, size);
+  text.remove_prefix(std::min(size + 1, text.size()));
+  return word;
+}
+
+// The value of the last `key` field; empty when there is none.
+std::string_view last_key(std::string_view text) {
+  for (std::string_view before = text; !before.empty();) {
+    const size_t blank = before.rfind(' ');
+    if (blank == std::string_view::npos)
+      break;
+    std::string_view word = text.substr(blank);
+    if (take(word, " key="))
+      return take_word(word);
+    before = before.substr(0, blank);
+  }
+  return {};
 }
 
 int hex_digit(char c) {
@@ -109,9 +130,7 @@ std::optional<Record> scan_record(std::string_view line) {
 
 bool FieldCursor::next() {
   while (!rest_.empty()) {
-    const size_t blank = std::min(rest_.find(' '), rest_.size());
-    const std::string_view word = rest_.substr(0, blank);
-    rest_.remove_prefix(std::min(blank + 1, rest_.size()));
+    const std::string_view word = take_word(rest_);
     const size_t equals = word.find('=');
     if (equals != std::string_view::npos) {
       name_ = word.substr(0, equals);
@@ -162,39 +181,47 @@ std::optional<SyscallRecord> scan_syscall(std::string_view body) {
     kPpid = 16
   };
   unsigned seen = 0;
+  bool valid = true;
   const auto first = [&seen](unsigned field) {
     const bool is_first = (seen & field) == 0;
     seen |= field;
     return is_first;
   };
-  FieldCursor field(body);
-  while (field.next()) {
-    const std::string_view name = field.name();
-    bool valid = true;
-    if (name == "arch" && first(kArch)) {
-      valid = read_number(field.value(), record.arch, 16);
-    } else if (name == "syscall" && first(kSyscall)) {
-      int32_t number = 0;  // as the kernel prints it: may be -1
-      valid = read_number(field.value(), number);
-      record.syscall = static_cast<uint32_t>(number);
-    } else if (name == "success" && first(kSuccess)) {
-      record.success = field.value() == "yes";
-    } else if (name == "pid" && first(kPid)) {
-      valid = read_number(field.value(), record.pid) && record.pid > 0;
-    } else if (name == "ppid" && first(kPpid)) {
-      valid = read_number(field.value(), record.ppid);
-    } else if (name == "exe") {
-      record.exe = EncodedValue::of(field.value());
-      break;  // what follows is not trusted
+  for (std::string_view rest = body; valid && !rest.empty();) {
+    std::string_view word = take_word(rest);
+    switch (word.empty() ? '\0' : word.front()) {
+      case 'a':
+        if (take(word, "arch=") && first(kArch))
+          valid = read_number(word, record.arch, 16);
+        break;
+      case 's':
+        if (take(word, "syscall=") && first(kSyscall)) {
+          int32_t number = 0;  // as the kernel prints it: may be -1
+          valid = read_number(word, number);
+          record.syscall = static_cast<uint32_t>(number);
+        } else if (take(word, "success=") && first(kSuccess)) {
+          record.success = word == "yes";
+        }
+        break;
+      case 'p':
+        if (take(word, "pid=") && first(kPid))
+          valid = read_number(word, record.pid) && record.pid > 0;
+        else if (take(word, "ppid=") && first(kPpid))
+          valid = read_number(word, record.ppid);
+        break;
+      case 'e':
+        if (take(word, "exe=")) {
+          record.exe = EncodedValue::of(word);
+          rest = {};  // what follows is not trusted
+        }
+        break;
+      default:
+        break;
     }
-    if (!valid)
-      return std::nullopt;
   }
-  if ((seen & (kArch | kSyscall | kPid)) != (kArch | kSyscall | kPid))
+  if (!valid || (seen & (kArch | kSyscall | kPid)) != (kArch | kSyscall | kPid))
     return std::nullopt;
-  constexpr std::string_view kKey = " key=";
-  if (const size_t at = body.rfind(kKey); at != std::string_view::npos)
-    record.key = EncodedValue::of(word_of(body.substr(at + kKey.size())));
+  record.key = EncodedValue::of(last_key(body));
   return record;
 }
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/audit/assembler.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <functional>
+#include <array>
 #include <random>
 
 #include <gtest/gtest.h>
 
 #include "../support/fake_clock.h"
+#include "preload/audit/record_reader.h"
+#include "preload/base/fd.h"
 #include "records.h"
 
 namespace preload {
@@ -61,8 +66,8 @@ class AssemblerTest : public testing::Test {
   FakeClock clock_;
   Metrics metrics_;
   Handler handler_;
-  Assembler assembler_{clock_, metrics_, handler_,
-                       ExecParser::create().value()};
+  ExecParser parser_ = ExecParser::create().value();
+  Assembler assembler_{clock_, metrics_, handler_, parser_};
 };
 
 TEST_F(AssemblerTest, DeliversAKeptEventOnce) {
@@ -161,6 +166,60 @@ TEST_F(AssemblerTest, KeepsInterleavedEventsApart) {
   }
 }
 
+// From bytes to events, however the bytes are cut into reads.
+TEST_F(AssemblerTest, AnySplitOfTheStreamGivesTheSameEvents) {
+  AuditExec first = sample_exec(1);
+  first.argv = {"sh", "-c", "two words", "\xff"};
+  first.argc = first.argv.size();
+  AuditExec second = sample_exec(2);
+  second.id.node = "db1.example";
+  std::string text;
+  const auto a = event_records(first);
+  const auto b = event_records(second, {.enriched = true});
+  for (size_t i = 0; i < a.size(); ++i)
+    text += a[i] + "\n" + b[i] + "\n";
+  for (size_t split = 0; split <= text.size(); ++split) {
+    handler_.delivered.clear();
+    std::array<int, 2> fds{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()), 0);
+    const Fd read_end(fds[0]);
+    Fd write_end(fds[1]);
+    RecordReader reader(
+        read_end.get(), metrics_,
+        [this](std::string_view line) { assembler_.on_record(line); });
+    for (const auto part : {std::string_view(text).substr(0, split),
+                            std::string_view(text).substr(split)}) {
+      ASSERT_EQ(::write(write_end.get(), part.data(), part.size()),
+                static_cast<ssize_t>(part.size()));
+      ASSERT_EQ(reader.drain(), ReadState::kOpen);
+    }
+    ASSERT_EQ(handler_.delivered.size(), 2U) << split;
+    ASSERT_EQ(handler_.delivered[0].exec.id, first.id) << split;
+    ASSERT_EQ(handler_.delivered[0].exec.argv, first.argv) << split;
+    ASSERT_EQ(handler_.delivered[0].exec.cwd, first.cwd) << split;
+    ASSERT_EQ(handler_.delivered[1].exec.id, second.id) << split;
+    ASSERT_EQ(handler_.delivered[1].exec.argv, second.argv) << split;
+  }
+  EXPECT_EQ(count(Metric::kRecordsMalformed), 0U);
+}
+
+// A stream that ends anywhere: each exec that was asked about is delivered.
+TEST_F(AssemblerTest, ACutStreamStillDeliversEachKeptEvent) {
+  const std::string text = test::joined(event_records(sample_exec()));
+  for (size_t end = 0; end < text.size(); ++end) {
+    handler_.asked.clear();
+    handler_.delivered.clear();
+    std::string_view rest = std::string_view(text).substr(0, end);
+    for (size_t newline = rest.find('\n'); newline != std::string_view::npos;
+         newline = rest.find('\n')) {
+      assembler_.on_record(rest.substr(0, newline));
+      rest.remove_prefix(newline + 1);
+    }
+    assembler_.flush();
+    ASSERT_EQ(handler_.delivered.size(), handler_.asked.size()) << end;
+  }
+}
+
 TEST_F(AssemblerTest, IgnoresRecordsOfEventsThatAreNotOpen) {
   const std::vector<std::string> lines = event_records(sample_exec());
   // We began in the middle; then all of it, repeated and late records.
@@ -184,6 +243,14 @@ TEST_F(AssemblerTest, CountsMalformedRecords) {
   EXPECT_EQ(count(Metric::kRecordsMalformed), 5U);
   ASSERT_EQ(handler_.delivered.size(), 1U);
   EXPECT_TRUE(handler_.delivered[0].exec.argv.empty());
+}
+
+TEST_F(AssemblerTest, GivesLibauparseNoSecondCwd) {
+  std::vector<std::string> lines = event_records(sample_exec());
+  lines[2] += " cwd=\"/second\" (cwd=\"/third\"";  // a leak, for a sanitizer
+  feed(lines);
+  ASSERT_EQ(handler_.delivered.size(), 1U);
+  EXPECT_EQ(handler_.delivered[0].exec.cwd, sample_exec().cwd);
 }
 
 TEST_F(AssemblerTest, DeliversTheScanWhenParsingFails) {

@@ -81,11 +81,12 @@ TEST(RecordScan, TakesTheKernelsFieldsOnly) {
   EXPECT_FALSE(scan_syscall(begin + "success=yes\x1dpid=5"));
   EXPECT_FALSE(scan_syscall(begin + "exe=\"/x\" pid=5"));
   // The first of a name counts; a name only where a field begins.
-  const auto scan =
-      scan_syscall(begin +
-                   "xsuccess=no success=yes ppid=4 pid=5 success=no comm=pid=6 "
-                   "pid=7 exe=\"/x\" subj=a key=\"false\" b key=\"true\"\x1d"
-                   "UID=\"eve\" key=\"later\"");
+  const std::string body =
+      begin +
+      "xsuccess=no success=yes ppid=4 pid=5 success=no comm=pid=6 pid=7 "
+      "exe=\"/x\" subj=a key=\"false\" b key=\"true\"\x1d"
+      "UID=\"eve\" key=\"later\"";
+  const auto scan = scan_syscall(body);
   ASSERT_TRUE(scan);
   EXPECT_TRUE(scan->success);
   EXPECT_EQ(scan->pid, 5);

@@ -59,7 +59,8 @@ void event(benchmark::State& state, bool keep) {
   FakeClock clock;
   Metrics metrics;
   Handler handler(keep);
-  Assembler assembler(clock, metrics, handler, ExecParser::create().value());
+  ExecParser parser = ExecParser::create().value();
+  Assembler assembler(clock, metrics, handler, parser);
   const std::vector<std::string> lines =
       test::event_records(test::sample_exec(), style(state));
   for (auto _ : state) {
@@ -83,7 +84,8 @@ void stream_dropped(benchmark::State& state) {
   FakeClock clock;
   Metrics metrics;
   Handler handler(false);
-  Assembler assembler(clock, metrics, handler, ExecParser::create().value());
+  ExecParser parser = ExecParser::create().value();
+  Assembler assembler(clock, metrics, handler, parser);
   for (auto _ : state) {
     ::lseek(file.get(), 0, SEEK_SET);
     RecordReader reader(file.get(), metrics, [&](std::string_view line) {

@@ -70,9 +70,8 @@ void run(std::string_view input) {
 
   FakeClock clock;
   Metrics metrics;
-  auto parser = ExecParser::create();
-  check(parser.has_value(), "libauparse starts");
-  Assembler assembler(clock, metrics, handler, *std::move(parser));
+  static ExecParser parser = ExecParser::create().value();
+  Assembler assembler(clock, metrics, handler, parser);
   std::array<int, 2> fds{};
   check(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0, "socketpair");
   const Fd read_end(fds[0]);

@@ -81,9 +81,9 @@ class Assembler {
   // As long as auditd and libauparse wait (end_of_event_timeout).
   static constexpr int64_t kEventTimeoutNs = 2 * kNanosPerSecond;
 
-  // All three must outlive the assembler.
+  // All four must outlive the assembler.
   Assembler(const Clock& clock, Metrics& metrics, AuditHandler& handler,
-            ExecParser parser);
+            ExecParser& parser);
 
   // A line without its newline.
   void on_record(std::string_view line);
@@ -132,7 +132,7 @@ class Assembler {
   const Clock& clock_;
   Metrics& metrics_;
   AuditHandler& handler_;
-  ExecParser parser_;
+  ExecParser& parser_;
   ExecSyscalls syscalls_ = ExecSyscalls::from_libaudit();
   OpenEvents open_;
   size_t bytes_ = 0;  // of all OpenEvent::records
