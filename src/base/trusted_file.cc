@@ -61,7 +61,7 @@ Status replace_file(const std::string& path, std::string_view content,
   const Fd fd(::open(aside.c_str(),
                      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                      mode));
-  if (!fd)
+  if (!fd || ::fchmod(fd.get(), mode) != 0)
     return fail("cannot create " + aside, errno);
   while (!content.empty()) {
     const ssize_t n = ::write(fd.get(), content.data(), content.size());

@@ -19,7 +19,7 @@ namespace preload {
                                            const std::string& name);
 
 // Replaces `path` by a file of `content`, so that a reader finds the old or
-// the new whole: written aside and renamed, with `mode` less the umask.
+// the new whole: written aside and renamed, with `mode` whatever the umask.
 [[nodiscard]] Status replace_file(const std::string& path,
                                   std::string_view content, unsigned mode);
 
