@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alerts into the audit trail itself (`ausearch -m ANOM_EXEC`).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "preload/audit/audit_writer.h"
+#include "preload/deliver/sink.h"
+
+namespace preload {
+
+// The message of an alert, at most kAuditTextBytes:
+//
+//   op=preload-term var=NAME val=VALUE path=EXE cmd=ARGV cwd=DIR opid=N ouid=N
+//   oauid=N oses=N audit_id=SEC.MS:SERIAL capture=C alert=N
+//
+// and for a summary op=preload-summary text=... alert=N. See AuditText for how
+// strings are written. A value that was cut is followed by its length and
+// val_sha256. Our own plugin takes no notice: it reads SYSCALL records only.
+[[nodiscard]] std::string audit_text(const Alert& alert);
+
+class AuditSink final : public Sink {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "audit"; }
+  [[nodiscard]] Status deliver(const Alert& alert) override {
+    return writer_.write_anomaly(audit_text(alert));
+  }
+
+ private:
+  AuditWriter writer_;
+};
+
+}  // namespace preload
