@@ -56,10 +56,10 @@ void Distributor::run() {
 
 void Distributor::run_line(Line& line) {
   line.next = std::max(line.next, begin_);
-  while (line.next < end() && !waiting(line) && !past_deadline()) {
+  while (line.next < end() && !past_deadline()) {
     Entry& entry = window_[static_cast<size_t>(line.next - begin_)];
     if (!skips(line, entry.alert)) {
-      if (!attempt(line, entry.alert))
+      if (waiting(line) || !attempt(line, entry.alert))
         return;
       observe(entry);
       line.last = {entry.alert.alert_id, entry.alert.raised_at_us};
@@ -73,10 +73,10 @@ void Distributor::run_stalled(Line& line) {
     return;
   const std::unique_ptr<Alert> taken = std::move(line.stalled);
   line.last = {taken->alert_id, taken->raised_at_us};
-  // It is pending still; the rewind begins with it, so that all skip it and it
-  // is acknowledged like any other.
+  // It is pending still and comes again with the others; all skip it then, and
+  // it is acknowledged.
   line.skip = line.last;
-  rewind(taken->alert_id - 1);
+  rewind();
 }
 
 bool Distributor::attempt(Line& line, const Alert& alert) {
@@ -165,13 +165,16 @@ void Distributor::release_taken() {
   for (; begin_ < taken; ++begin_) {
     const Entry& entry = window_.front();
     const int64_t id = entry.alert.alert_id;
-    // A sink that is behind lacks it: it stays in the outbox.
-    if (!behind && id != 0)
-      acknowledged_.push_back(id);
-    if (!behind || id == 0)
+    if (!behind) {
       metrics_.add(Metric::kAlertsSent);
-    if (behind && id == 0)  // nowhere to have it from again
+      if (id != 0)
+        acknowledged_.push_back(id);
+    } else if (id == 0) {  // nowhere to have it from again
+      metrics_.add(Metric::kAlertsSent);
       metrics_.add(Metric::kDeliveryErrors);
+    } else if (!unacknowledged_ || id < *unacknowledged_) {
+      unacknowledged_ = id;
+    }
     bytes_ -= entry.bytes;
     window_.pop_front();
   }
@@ -198,9 +201,10 @@ void Distributor::leave_laggards_behind() {
   release_taken();
 }
 
-void Distributor::rewind(int64_t after) {
-  // What the window holds comes again, in its place: all that a line has taken
-  // of it is skipped then.
+void Distributor::rewind() {
+  int64_t after = std::exchange(unacknowledged_, {}).value_or(INT64_MAX) - 1;
+  // What the window holds comes again, in its place; what a line has taken of
+  // it is skipped then.
   for (const Entry& entry : window_)
     if (entry.alert.alert_id != 0)
       after = std::min(after, entry.alert.alert_id - 1);
@@ -289,7 +293,7 @@ void Distributor::set_sinks(Sinks sinks) {
   // What a sink that is gone lacked waits for nobody now.
   for (const Line& line : old)
     if (line.sink && line.stalled)
-      rewind(line.stalled->alert_id - 1);
+      rewind();
   release_taken();
 }
 

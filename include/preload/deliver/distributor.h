@@ -32,8 +32,8 @@ struct Backoff {
 // yet to take. Each sink goes through it at its own pace. When the window is
 // full because one sink does not take anything while another has taken all, it
 // is emptied, and the sink that lags is *behind*: it keeps only the alert that
-// it refused and tries that. Once it takes it, rewind() asks for everything in
-// the outbox after that alert again; sinks that had it skip it by its id. So a
+// it refused and tries that. Once it takes it, rewind() asks for everything
+// that was let go meanwhile again; sinks that had it skip it by its id. So a
 // sink that is out of order for days neither holds up the others nor costs
 // memory, and still gets everything, in order.
 class Distributor {
@@ -117,7 +117,7 @@ class Distributor {
   static bool skips(Line& line, const Alert& alert);
   void observe(Entry& entry);
   void release_taken();
-  void rewind(int64_t after);
+  void rewind();
   [[nodiscard]] uint64_t end() const { return begin_ + window_.size(); }
 
   Metrics& metrics_;
@@ -128,6 +128,8 @@ class Distributor {
   uint64_t begin_ = 0;  // position of window_.front()
   size_t bytes_ = 0;
   std::vector<int64_t> acknowledged_;
+  // The lowest id that was let go though a sink that is behind lacks it.
+  std::optional<int64_t> unacknowledged_;
   std::optional<int64_t> rewind_;
   std::atomic<int64_t> deadline_ns_{INT64_MAX};
 };
