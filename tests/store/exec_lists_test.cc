@@ -53,7 +53,7 @@ TEST_F(ExecListsTest, ShowsWhatIsKnown) {
             (std::vector<std::string>{"2026-11-24T01:47:59.068Z", "denied",
                                       "/usr/bin/id", "id -u", "5", "bob",
                                       "1795484879.068:5"}));
-  EXPECT_EQ(ask("SELECT length(args) FROM missed_execs WHERE pid = 6"), "1024");
+  EXPECT_EQ(ask("SELECT length(args) FROM missed_execs WHERE pid = 6"), "1023");
 }
 
 TEST_F(ExecListsTest, WaitsInMemoryWithinABound) {
