@@ -1,3 +1,3 @@
 UPDATE sighting
-SET seen_count = seen_count + ?2, last_seen = max(last_seen, ?3)
-WHERE sighting_id = ?1;
+SET seen_count = seen_count + ?4, last_seen = max(last_seen, ?5)
+WHERE term_id = ?1 AND executable = ?2 AND uid = ?3;

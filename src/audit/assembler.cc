@@ -124,19 +124,19 @@ void Assembler::end_oldest() {
   end(event);
 }
 
-void Assembler::end(OpenEvents::const_iterator at) {
-  auto node = open_.extract(at);
-  OpenEvent& event = node.mapped();
-  bytes_ -= event.records.size();
-  Result<AuditExec> parsed = parser_.parse(event.records);
+void Assembler::end(OpenEvents::const_iterator event) {
+  auto node = open_.extract(event);
+  OpenEvent& ended = node.mapped();
+  bytes_ -= ended.records.size();
+  Result<AuditExec> parsed = parser_.parse(ended.records);
   // The scan and libauparse read the same text; should they ever disagree on
   // whose exec it was, the scan is what the owner decided on.
-  if (!parsed || parsed->pid != event.scanned.pid) {
-    cut(event);
-    parsed = std::move(event.scanned);
+  if (!parsed || parsed->pid != ended.scanned.pid) {
+    cut(ended);
+    parsed = std::move(ended.scanned);
   }
   parsed->id = node.key();
-  handler_.on_exec_event(event.token, *std::move(parsed));
+  handler_.on_exec_event(ended.token, *std::move(parsed));
 }
 
 void Assembler::expire() {

@@ -37,66 +37,35 @@ void for_each_field(auparse_state_t* state, Use use) {
   }
 }
 
-// The fields of a SYSCALL record; of each name the first counts, but libauparse
-// gives several keys as several fields.
-class SyscallFields {
- public:
-  explicit SyscallFields(AuditExec& exec) : exec_(exec) {}
-
-  void take(std::string_view name, std::string_view value) {
-    if (name == "key") {
-      take_key(value);
-      return;
-    }
-    for (size_t i = 0; i < kFields.size(); ++i) {
-      if (name == kFields[i].name && (seen_ & (1U << i)) == 0) {
-        seen_ |= 1U << i;
-        kFields[i].take(*this, value);
-        return;
-      }
-    }
-  }
-
-  [[nodiscard]] uint32_t arch() const { return arch_; }
-  [[nodiscard]] uint32_t syscall() const { return syscall_; }
-
- private:
-  struct Field {
-    std::string_view name;
-    void (*take)(SyscallFields&, std::string_view);
-  };
-
-  template <auto member>
-  static void number(SyscallFields& fields, std::string_view value) {
-    read_number(value, fields.exec_.*member);
-  }
-  template <auto member>
-  static void text(SyscallFields& fields, std::string_view value) {
-    fields.exec_.*member = decoded(value);
-  }
-
-  void take_key(std::string_view value) {
-    const std::string key = decoded(value);
-    if (!exec_.key.empty() && !key.empty())
-      exec_.key += ',';
-    exec_.key += key;
-  }
-
-  static const std::array<Field, 14> kFields;
-
-  AuditExec& exec_;
-  unsigned seen_ = 0;  // bit i: kFields[i]
-  uint32_t arch_ = 0;
-  uint32_t syscall_ = 0;
+// A SYSCALL record while its fields are taken.
+struct Syscall {
+  AuditExec& exec;
+  uint32_t arch = 0;
+  uint32_t number = 0;
+  unsigned seen = 0;  // bit i: kSyscallFields[i]
 };
 
-const std::array<SyscallFields::Field, 14> SyscallFields::kFields{{
+struct SyscallField {
+  std::string_view name;
+  void (*take)(Syscall&, std::string_view value);
+};
+
+template <auto member>
+void number(Syscall& syscall, std::string_view value) {
+  read_number(value, syscall.exec.*member);
+}
+template <auto member>
+void encoded(Syscall& syscall, std::string_view value) {
+  syscall.exec.*member = decoded(value);
+}
+
+constexpr std::array<SyscallField, 14> kSyscallFields{{
     {"arch",
-     [](SyscallFields& f, std::string_view v) { read_number(v, f.arch_, 16); }},
+     [](Syscall& s, std::string_view v) { read_number(v, s.arch, 16); }},
     {"syscall",
-     [](SyscallFields& f, std::string_view v) { read_number(v, f.syscall_); }},
-    {"success", [](SyscallFields& f,
-                   std::string_view v) { f.exec_.success = v == "yes"; }},
+     [](Syscall& s, std::string_view v) { read_number(v, s.number); }},
+    {"success",
+     [](Syscall& s, std::string_view v) { s.exec.success = v == "yes"; }},
     {"ppid", number<&AuditExec::ppid>},
     {"pid", number<&AuditExec::pid>},
     {"auid", number<&AuditExec::auid>},
@@ -104,11 +73,30 @@ const std::array<SyscallFields::Field, 14> SyscallFields::kFields{{
     {"gid", number<&AuditExec::gid>},
     {"euid", number<&AuditExec::euid>},
     {"egid", number<&AuditExec::egid>},
-    {"tty", [](SyscallFields& f, std::string_view v) { f.exec_.tty = v; }},
+    {"tty", [](Syscall& s, std::string_view v) { s.exec.tty = v; }},
     {"ses", number<&AuditExec::ses>},
-    {"comm", text<&AuditExec::comm>},
-    {"exe", text<&AuditExec::exe>},
+    {"comm", encoded<&AuditExec::comm>},
+    {"exe", encoded<&AuditExec::exe>},
 }};
+
+// Of each name the first counts, but libauparse gives several keys as several
+// fields.
+void take_syscall_field(Syscall& syscall, std::string_view name,
+                        std::string_view value) {
+  if (name == "key") {
+    std::string& keys = syscall.exec.key;
+    const std::string key = decoded(value);
+    keys += keys.empty() || key.empty() ? key : ',' + key;
+    return;
+  }
+  for (size_t i = 0; i < kSyscallFields.size(); ++i) {
+    if (name == kSyscallFields[i].name && (syscall.seen & (1U << i)) == 0) {
+      syscall.seen |= 1U << i;
+      kSyscallFields[i].take(syscall, value);
+      return;
+    }
+  }
+}
 
 // A user name of auditd's; empty for one that it did not find.
 std::string user_name(std::string_view value, uint32_t id) {
@@ -201,7 +189,7 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
       auparse_first_record(state) <= 0)
     return fail("libauparse finds no event");
   AuditExec exec;
-  SyscallFields syscall(exec);
+  Syscall syscall{exec};
   Arguments arguments(exec);
   bool has_syscall = false;
   bool has_cwd = false;
@@ -210,7 +198,8 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
       case AUDIT_SYSCALL: {
         if (std::exchange(has_syscall, true))
           break;
-        for_each_field(state, [&](auto n, auto v) { syscall.take(n, v); });
+        for_each_field(
+            state, [&](auto n, auto v) { take_syscall_field(syscall, n, v); });
         const char* text = auparse_get_record_interpretations(state);
         take_interpretations(text != nullptr ? text : "", exec);
         break;
@@ -230,7 +219,7 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
   } while (auparse_next_record(state) > 0);
   if (!has_syscall)
     return fail("the event has no SYSCALL record");
-  exec.syscall = syscalls_.name_of(syscall.arch(), syscall.syscall());
+  exec.syscall = syscalls_.name_of(syscall.arch, syscall.number);
   return exec;
 }
 

@@ -80,6 +80,57 @@ std::string_view last_key(std::string_view text) {
   return {};
 }
 
+// Fields of a SYSCALL record that were seen.
+enum : unsigned {
+  kArch = 1,
+  kSyscall = 2,
+  kSuccess = 4,
+  kPid = 8,
+  kPpid = 16,
+  kExe = 32,
+  kNeeded = kArch | kSyscall | kPid
+};
+
+// Takes one word of a SYSCALL body, the first of a name only. False when it
+// should be a number and is none. (By first letters: most words are of no
+// interest.)
+bool take_field(std::string_view word, SyscallRecord& record, unsigned& seen) {
+  const auto first = [&seen](unsigned field) {
+    const bool is_first = (seen & field) == 0;
+    seen |= field;
+    return is_first;
+  };
+  switch (word.empty() ? '\0' : word.front()) {
+    case 'a':
+      if (take(word, "arch=") && first(kArch))
+        return read_number(word, record.arch, 16);
+      break;
+    case 's':
+      if (take(word, "syscall=") && first(kSyscall)) {
+        int32_t number = 0;  // as the kernel prints it: may be -1
+        const bool valid = read_number(word, number);
+        record.syscall = static_cast<uint32_t>(number);
+        return valid;
+      }
+      if (take(word, "success=") && first(kSuccess))
+        record.success = word == "yes";
+      break;
+    case 'p':
+      if (take(word, "pid=") && first(kPid))
+        return read_number(word, record.pid) && record.pid > 0;
+      if (take(word, "ppid=") && first(kPpid))
+        return read_number(word, record.ppid);
+      break;
+    case 'e':
+      if (take(word, "exe=") && first(kExe))
+        record.exe = EncodedValue::of(word);
+      break;
+    default:
+      break;
+  }
+  return true;
+}
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9')
     return c - '0';
@@ -173,53 +224,12 @@ std::string_view interpreted_part(std::string_view text) {
 std::optional<SyscallRecord> scan_syscall(std::string_view body) {
   body = kernel_part(body);
   SyscallRecord record;
-  enum : unsigned {
-    kArch = 1,
-    kSyscall = 2,
-    kSuccess = 4,
-    kPid = 8,
-    kPpid = 16
-  };
   unsigned seen = 0;
-  bool valid = true;
-  const auto first = [&seen](unsigned field) {
-    const bool is_first = (seen & field) == 0;
-    seen |= field;
-    return is_first;
-  };
-  for (std::string_view rest = body; valid && !rest.empty();) {
-    std::string_view word = take_word(rest);
-    switch (word.empty() ? '\0' : word.front()) {
-      case 'a':
-        if (take(word, "arch=") && first(kArch))
-          valid = read_number(word, record.arch, 16);
-        break;
-      case 's':
-        if (take(word, "syscall=") && first(kSyscall)) {
-          int32_t number = 0;  // as the kernel prints it: may be -1
-          valid = read_number(word, number);
-          record.syscall = static_cast<uint32_t>(number);
-        } else if (take(word, "success=") && first(kSuccess)) {
-          record.success = word == "yes";
-        }
-        break;
-      case 'p':
-        if (take(word, "pid=") && first(kPid))
-          valid = read_number(word, record.pid) && record.pid > 0;
-        else if (take(word, "ppid=") && first(kPpid))
-          valid = read_number(word, record.ppid);
-        break;
-      case 'e':
-        if (take(word, "exe=")) {
-          record.exe = EncodedValue::of(word);
-          rest = {};  // what follows is not trusted
-        }
-        break;
-      default:
-        break;
-    }
+  for (std::string_view rest = body; !rest.empty() && (seen & kExe) == 0;) {
+    if (!take_field(take_word(rest), record, seen))
+      return std::nullopt;
   }
-  if (!valid || (seen & (kArch | kSyscall | kPid)) != (kArch | kSyscall | kPid))
+  if ((seen & kNeeded) != kNeeded)
     return std::nullopt;
   record.key = EncodedValue::of(last_key(body));
   return record;

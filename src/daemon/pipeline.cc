@@ -102,14 +102,15 @@ Status Pipeline::start_input(int input) {
   if (!parser)
     return tl::unexpected(parser.error());
   input_ = input;
+  parser_ = std::make_unique<ExecParser>(std::move(*parser));
   late_ = std::make_unique<LateReader>(capture_->proc(), clock_);
   correlator_ = std::make_unique<Correlator>(
       clock_, metrics_, *late_, *this,
       [this](std::vector<ExecMark>& marks) { capture_->drain(marks); },
       &capture_->watched(),
       Correlator::Options{config_.audit_wait * kNanosPerSecond});
-  assembler_ = std::make_unique<Assembler>(clock_, metrics_, *correlator_,
-                                           std::move(*parser));
+  assembler_ =
+      std::make_unique<Assembler>(clock_, metrics_, *correlator_, *parser_);
   reader_ = std::make_unique<RecordReader>(
       input, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });

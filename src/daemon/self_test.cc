@@ -72,7 +72,7 @@ bool SelfTestResult::passed() const {
                      (term.alert_state == "capped" || silent_by_choice(term)));
 }
 
-Result<SelfTestResult> run(const SelfTest& test) {
+Result<SelfTestResult> run_self_test(const SelfTest& test) {
   auto inspection = Inspection::open(test.database);
   if (!inspection)
     return tl::unexpected(inspection.error());
@@ -80,10 +80,10 @@ Result<SelfTestResult> run(const SelfTest& test) {
   if (!last)
     return tl::unexpected(last.error());
 
-  using Clock = std::chrono::steady_clock;
-  const auto started = Clock::now();
+  using Steady = std::chrono::steady_clock;
+  const auto started = Steady::now();
   const auto elapsed_ms = [&]() -> int64_t {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() -
                                                                  started)
         .count();
   };
@@ -191,7 +191,7 @@ int self_test(const std::string& config_file) {
   const SelfTest test{config->database,
                       self_test_variable(config->capture_env_vars),
                       unique_value(), start_harmless};
-  const auto result = run(test);
+  const auto result = run_self_test(test);
   if (!result)
     return broken_off(result.error(),
                       "only root and members of group adm may read the "

@@ -50,8 +50,8 @@ std::optional<int64_t> unless_never(int64_t time_us) {
 
 }  // namespace
 
-size_t Terms::PlaceHash::operator()(const PlaceView& place) const {
-  const size_t path = std::hash<std::string_view>{}(place.executable);
+size_t Terms::PlaceHash::operator()(const Place& place) const {
+  const size_t path = std::hash<std::string>{}(place.executable);
   const auto numbers = static_cast<size_t>(place.term_id) * 31 + place.uid;
   return path ^ (numbers * 0x9e3779b97f4a7c15U);
 }
@@ -62,7 +62,6 @@ Status Terms::prepare() {
                       {&term_add_, sql::statements_term_add},
                       {&term_renew_, sql::statements_term_renew},
                       {&term_seen_, sql::statements_term_seen},
-                      {&sighting_find_, sql::statements_sighting_find},
                       {&sighting_add_, sql::statements_sighting_add},
                       {&sighting_seen_, sql::statements_sighting_seen},
                       {&user_set_, sql::statements_user_set}});
@@ -128,13 +127,16 @@ Result<int64_t> Terms::record(const ExecEvent& event,
 
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
-  const Seen seen{1, event.time_us, counts ? event.time_us : kNever};
+  const Seen seen = Seen::once(event.time_us, counts);
+  Place place{0, event.executable, event.uid};
+  bool batched = false;
   if (*known == nullptr) {
     known = insert(event, decision);
     if (!known)
       return tl::unexpected(known.error());
   } else if (verdict == Verdict::kKnown || !counts) {
     terms_seen_.add((*known)->term_id, seen);
+    batched = true;
   } else {
     const Status renewed =
         term_renew_.run((*known)->term_id, state_of(verdict), event.time_us);
@@ -143,42 +145,31 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   }
   (*known)->last_counted_us =
       std::max((*known)->last_counted_us, seen.last_counted_us);
-  const int64_t term_id = (*known)->term_id;
-  if (Status done = record_sighting(term_id, event, seen); !done)
+  place.term_id = (*known)->term_id;
+  if (batched) {
+    path_bytes_ += place.executable.size();
+    sightings_seen_.add(std::move(place), seen);
+  } else if (Status done = write_sighting(place, seen); !done) {
     return tl::unexpected(done.error());
-  return term_id;
+  }
+  return (*known)->term_id;
 }
 
-Status Terms::record_sighting(int64_t term_id, const ExecEvent& event,
-                              const Seen& seen) {
-  if (const int64_t* row =
-          places_.find(PlaceView{term_id, event.uid, event.executable})) {
-    if (*row != 0)
-      sightings_seen_.add(*row, seen);
+Status Terms::write_sighting(const Place& place, const Seen& seen) {
+  const std::string executable = escaped(place.executable);
+  if (Status updated = sighting_seen_.run(place.term_id, executable, place.uid,
+                                          seen.count, seen.last_seen_us);
+      !updated || database_.changes() != 0)
+    return updated;
+  if (place.term_id == full_term_)
     return {};
-  }
-  const std::string executable = escaped(event.executable);
-  int64_t row = 0;
-  {
-    Cursor cursor = sighting_find_.query(term_id, executable, event.uid);
-    const Result<bool> found = cursor.next();
-    if (!found)
-      return tl::unexpected(found.error());
-    if (*found)
-      row = cursor.integer(0);
-  }
-  if (row != 0) {
-    sightings_seen_.add(row, seen);
-  } else {
-    if (Status added = sighting_add_.run(term_id, executable, event.uid,
-                                         event.time_us, kSightingsPerTerm);
-        !added)
-      return added;
-    if (database_.changes() != 0)
-      row = database_.last_insert_id();
-  }
-  if (event.executable.size() <= kCachedPathBytes)
-    places_.insert({term_id, event.uid, event.executable}, row);
+  if (Status added = sighting_add_.run(place.term_id, executable, place.uid,
+                                       seen.count, seen.first_seen_us,
+                                       seen.last_seen_us, kSightingsPerTerm);
+      !added)
+    return added;
+  if (database_.changes() == 0)
+    full_term_ = place.term_id;
   return {};
 }
 
@@ -215,7 +206,6 @@ void Terms::rollback() {
 
 void Terms::forget() {
   known_.clear();
-  places_.clear();
   users_.clear();
 }
 
@@ -227,9 +217,13 @@ Status Terms::write() {
       });
   if (!done)
     return done;
-  return sightings_seen_.write([this](int64_t row, const Seen& seen) -> Status {
-    return sighting_seen_.run(row, seen.count, seen.last_seen_us);
+  full_term_ = 0;
+  done = sightings_seen_.write([this](const Place& place, const Seen& seen) {
+    return write_sighting(place, seen);
   });
+  if (done)
+    path_bytes_ = 0;
+  return done;
 }
 
 }  // namespace preload

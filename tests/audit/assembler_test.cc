@@ -21,8 +21,6 @@ namespace {
 using test::event_records;
 using test::head;
 using test::sample_exec;
-using test::Style;
-using test::syscall_record;
 
 struct Delivered {
   uint64_t token;
@@ -61,7 +59,9 @@ class AssemblerTest : public testing::Test {
     for (const std::string& line : lines)
       assembler_.on_record(line);
   }
-  uint64_t count(Metric metric) const { return metrics_.get(metric); }
+  [[nodiscard]] uint64_t count(Metric metric) const {
+    return metrics_.get(metric);
+  }
 
   FakeClock clock_;
   Metrics metrics_;

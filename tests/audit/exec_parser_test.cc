@@ -15,7 +15,6 @@ using test::execve_records;
 using test::head;
 using test::joined;
 using test::sample_exec;
-using test::Style;
 using test::syscall_record;
 
 class ExecParserTest : public testing::Test {

@@ -14,9 +14,9 @@
 namespace preload::test {
 
 inline std::string upper_hex(std::string_view bytes) {
-  std::string digits;
-  for (char c : bytes)
-    digits += fmt::format("{:02X}", static_cast<unsigned char>(c));
+  std::string digits = hex(bytes);
+  for (char& c : digits)
+    c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
   return digits;
 }
 
@@ -116,8 +116,8 @@ inline std::vector<std::string> event_records(const AuditExec& exec,
                     item, untrusted(exec.exe),
                     style.enriched ? "\x1dOUID=\"root\" OGID=\"root\"" : ""));
   }
-  lines.push_back(head(exec.id, "PROCTITLE") +
-                  " proctitle=" + untrusted(command_line(exec.argv)));
+  lines.push_back(head(exec.id, "PROCTITLE") + " proctitle=" +
+                  untrusted(command_line(exec.argv).substr(0, 128)));
   if (style.eoe)
     lines.push_back(head(exec.id, "EOE"));
   return lines;

@@ -42,7 +42,7 @@ test::Style style(const benchmark::State& state) {
 
 void scan_head(benchmark::State& state) {
   const std::string line = test::event_records(test::sample_exec())[3];
-  for (auto _ : state)
+  for ([[maybe_unused]] auto _ : state)
     benchmark::DoNotOptimize(scan_record(line));
 }
 BENCHMARK(scan_head);
@@ -50,7 +50,7 @@ BENCHMARK(scan_head);
 void scan_syscall_record(benchmark::State& state) {
   const std::string line =
       test::syscall_record(test::sample_exec(), style(state));
-  for (auto _ : state)
+  for ([[maybe_unused]] auto _ : state)
     benchmark::DoNotOptimize(scan_syscall(scan_record(line)->body));
 }
 BENCHMARK(scan_syscall_record)->ArgName("enriched")->Arg(0)->Arg(1);
@@ -63,7 +63,7 @@ void event(benchmark::State& state, bool keep) {
   Assembler assembler(clock, metrics, handler, parser);
   const std::vector<std::string> lines =
       test::event_records(test::sample_exec(), style(state));
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (const std::string& line : lines)
       assembler.on_record(line);
   }
@@ -86,7 +86,7 @@ void stream_dropped(benchmark::State& state) {
   Handler handler(false);
   ExecParser parser = ExecParser::create().value();
   Assembler assembler(clock, metrics, handler, parser);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     ::lseek(file.get(), 0, SEEK_SET);
     RecordReader reader(file.get(), metrics, [&](std::string_view line) {
       assembler.on_record(line);

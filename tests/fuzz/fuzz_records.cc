@@ -23,7 +23,7 @@ namespace {
 void check(bool holds, const char* what) {
   if (holds)
     return;
-  std::fprintf(stderr, "broken: %s\n", what);
+  (void)std::fputs(what, stderr);
   std::abort();
 }
 
@@ -103,6 +103,7 @@ void run(std::string_view input) {
 }  // namespace
 }  // namespace preload
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   preload::run({reinterpret_cast<const char*>(data), size});

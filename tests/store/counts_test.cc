@@ -9,7 +9,7 @@ namespace preload {
 namespace {
 
 // What write() hands over, added up.
-std::map<int64_t, Seen> written(Counts& counts) {
+std::map<int64_t, Seen> written(Counts<int64_t>& counts) {
   std::map<int64_t, Seen> all;
   EXPECT_TRUE(counts.write([&](int64_t row, const Seen& seen) -> Status {
     all[row].add(seen);
@@ -19,12 +19,12 @@ std::map<int64_t, Seen> written(Counts& counts) {
 }
 
 TEST(Counts, AddsUp) {
-  Counts counts;
-  counts.add(1, {1, 100, 100});
-  counts.add(1, {1, 90, kNever});
-  counts.add(2, {1, 50, kNever});
+  Counts<int64_t> counts;
+  counts.add(1, {1, 100, 100, 100});
+  counts.add(1, {1, 90, 90, kNever});
+  counts.add(2, {1, 50, 50, kNever});
   counts.commit();
-  counts.add(1, {1, 80, 80});
+  counts.add(1, {1, 80, 80, 80});
   EXPECT_EQ(counts.last_counted_us(1), 100);
   EXPECT_EQ(counts.last_counted_us(2), kNever);
   const auto all = written(counts);
@@ -36,23 +36,23 @@ TEST(Counts, AddsUp) {
 }
 
 TEST(Counts, ARollbackTakesOnlyItsOwn) {
-  Counts counts;
-  counts.add(1, {1, 10, 10});
+  Counts<int64_t> counts;
+  counts.add(1, {1, 10, 10, 10});
   counts.commit();
-  counts.add(1, {1, 20, 20});
+  counts.add(1, {1, 20, 20, 20});
   counts.rollback();
   EXPECT_EQ(written(counts).at(1).count, 1);
 }
 
 TEST(Counts, WhatARolledBackTransactionWroteIsWrittenAgain) {
-  Counts counts;
-  counts.add(1, {5, 10, 10});
+  Counts<int64_t> counts;
+  counts.add(1, {5, 10, 10, 10});
   counts.commit();
   EXPECT_EQ(written(counts).at(1).count, 5);
   counts.rollback();
   EXPECT_EQ(written(counts).at(1).count, 5);
   EXPECT_TRUE(written(counts).empty()) << "twice in one transaction";
-  counts.add(2, {1, 20, 20});
+  counts.add(2, {1, 20, 20, 20});
   counts.commit();
   const auto rest = written(counts);
   EXPECT_EQ(rest.size(), 1U);
@@ -60,9 +60,9 @@ TEST(Counts, WhatARolledBackTransactionWroteIsWrittenAgain) {
 }
 
 TEST(Counts, AFailureLosesNothing) {
-  Counts counts;
-  counts.add(1, {1, 10, 10});
-  counts.add(2, {1, 10, 10});
+  Counts<int64_t> counts;
+  counts.add(1, {1, 10, 10, 10});
+  counts.add(2, {1, 10, 10, 10});
   counts.commit();
   int calls = 0;
   EXPECT_FALSE(counts.write([&](int64_t, const Seen&) -> Status {

@@ -1,112 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/inspect.h"
 
-#include <vector>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
+#include "../support/store_helper.h"
+#include "../support/temp_dir.h"
 #include "preload/store/history_file.h"
-#include "preload/store/store.h"
-#include "support/events.h"
-#include "support/fake_clock.h"
-#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
 
-class InspectionTest : public testing::Test {
- protected:
-  InspectionTest() : path_(dir_ / "history.db") {
-    auto store = Store::open(path_, clock_);
-    EXPECT_TRUE(store.has_value()) << store.error().message();
-    store_ = std::move(*store);
-  }
+TEST(Inspect, LooksAtARunningStore) {
+  FakeClock clock;
+  TempDir dir;
+  const std::string path = dir / "history.db";
+  const auto store = must(Store::open(path, clock));
+  const int64_t begun = clock.wall_us();
+  record(*store, exec_event("a"), Verdict::kNew);
+  clock.advance_us(5'000'000);
+  record(*store, exec_event("b"), Verdict::kLearned);
+  record(*store, exec_event("c"), Verdict::kNew);
+  must(store->add_exception_hits("process.name:\"a\\b\"", 3, 100));
+  must(store->add_exception_hits("process.name:\"a\\b\"", 4, 90));
+  must(store->add_exception_hits("process.name:z", 0, 0));
 
-  Alert raise(const std::string& value) {
-    const std::vector<Decision> decisions{decision(value, Verdict::kNew)};
-    auto alerts = store_->record(exec_event(value), decisions, {"low", 21});
-    EXPECT_TRUE(alerts.has_value());
-    return alerts->at(0);
-  }
-  Inspection inspect() {
-    auto inspection = Inspection::open(path_);
-    EXPECT_TRUE(inspection.has_value()) << inspection.error().message();
-    return std::move(*inspection);
-  }
+  Inspection inspection = must(Inspection::open(path));
+  EXPECT_EQ(must(inspection.schema_version()), schema_version());
+  EXPECT_EQ(must(inspection.term_count()), 3);
+  EXPECT_EQ(must(inspection.pending_alerts()).count, 2);
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, begun);
+  EXPECT_EQ(must(inspection.created_at_us()), begun);
+  must(inspection.check_integrity());
+  const auto hits = must(inspection.exception_hits());
+  ASSERT_EQ(hits.size(), 2U);
+  EXPECT_EQ(hits[0].text, "process.name:\"a\\b\"");
+  EXPECT_EQ(hits[0].hits, 7);
+  EXPECT_EQ(hits[0].last_hit_us, 100);
+  EXPECT_EQ(hits[1].hits, 0);
 
-  FakeClock clock_;
-  TempDir dir_;
-  std::string path_;
-  std::unique_ptr<Store> store_;
-};
-
-TEST_F(InspectionTest, SeesWhatTheWriterCommits) {
-  Inspection inspection = inspect();
-  EXPECT_EQ(inspection.schema_version().value(), schema_version());
-  EXPECT_EQ(inspection.created_at_us().value(), clock_.wall_us());
-  EXPECT_EQ(inspection.pending_alerts()->count, 0);
-  EXPECT_EQ(inspection.pending_alerts()->oldest_us, 0);
-  const int64_t raised_at = clock_.wall_us();
-  const Alert first = raise("/a");
-  clock_.advance_us(5'000'000);
-  raise("/b");
-  EXPECT_EQ(inspection.term_count().value(), 2);
-  EXPECT_EQ(inspection.pending_alerts()->count, 2);
-  EXPECT_EQ(inspection.pending_alerts()->oldest_us, raised_at);
-  const std::vector<int64_t> sent{first.alert_id};
-  ASSERT_TRUE(store_->acknowledge(sent));
-  EXPECT_EQ(inspection.pending_alerts()->count, 1);
-  EXPECT_EQ(inspection.pending_alerts()->oldest_us, raised_at + 5'000'000);
-  EXPECT_TRUE(inspection.check_integrity());
+  must(store->acknowledge(std::vector<int64_t>{1}));
+  EXPECT_EQ(must(inspection.pending_alerts()).count, 1);
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, begun + 5'000'000);
+  must(store->acknowledge(std::vector<int64_t>{2}));
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, 0);
 }
 
-TEST_F(InspectionTest, FindsOnlyTermsThatAreNewer) {
+TEST(Inspect, FindsOnlyTermsThatAreNewer) {
   const std::string value = "/nonexistent/\x01\\ \"\xff";
-  Inspection inspection = inspect();
-  EXPECT_EQ(inspection.last_term_id().value(), 0);
-  raise("/before");
-  const int64_t before = inspection.last_term_id().value();
-  const Alert alert = raise(value);
-  const auto find = [&](int64_t after, std::string_view wanted) {
-    return inspection.find_new_term(after, "LD_PRELOAD", wanted).value();
+  FakeClock clock;
+  TempDir dir;
+  const auto store = must(Store::open(dir / "history.db", clock));
+  Inspection inspection = must(Inspection::open(dir / "history.db"));
+  EXPECT_EQ(must(inspection.last_term_id()), 0);
+  record(*store, exec_event("/before"), Verdict::kNew);
+  const int64_t before = must(inspection.last_term_id());
+  record(*store, exec_event(value), Verdict::kNew);
+  record(*store, unaudited_event("/learned"), Verdict::kLearned);
+  const auto find = [&](int64_t after, std::string_view wanted,
+                        std::string_view variable = "LD_PRELOAD") {
+    return must(inspection.find_new_term(after, variable, wanted));
   };
   const auto found = find(before, value);
-  ASSERT_TRUE(found.has_value());
+  ASSERT_TRUE(found);
   EXPECT_EQ(found->state, "alerted");
   EXPECT_EQ(found->origin, "exec");
-  EXPECT_EQ(found->alert_id, alert.alert_id);
+  EXPECT_EQ(found->alert_id, 2);
   EXPECT_EQ(found->alert_state, "pending");
   EXPECT_EQ(found->capture, "exec");
   EXPECT_EQ(found->audit_id, "1795484879.068:1234");
-  EXPECT_FALSE(find(found->term_id, value).has_value());
-  EXPECT_FALSE(find(before, "/other").has_value());
-  EXPECT_FALSE(
-      inspection.find_new_term(before, "LD_AUDIT", value)->has_value());
+  must(store->acknowledge(std::vector<int64_t>{2}));
+  EXPECT_EQ(find(before, value)->alert_state, "sent");
+
+  const auto learned = find(before, "/learned");
+  ASSERT_TRUE(learned);
+  EXPECT_EQ(learned->state, "learned");
+  EXPECT_EQ(learned->origin, "unaudited");
+  EXPECT_EQ(learned->alert_id, 0);
+
+  EXPECT_FALSE(find(found->term_id, value));
+  EXPECT_FALSE(find(before, "/before"));
+  EXPECT_FALSE(find(before, value, "LD_AUDIT"));
 }
 
-TEST_F(InspectionTest, GivesOneDaysCoverage) {
+TEST(Inspect, GivesOneDaysCoverage) {
+  FakeClock clock;
+  TempDir dir;
+  const auto store = must(Store::open(dir / "history.db", clock));
   CoverageDelta delta;
   delta.day = 20000;
   delta.captured_at_exec = 90;
   delta.captured_late = 5;
   delta.unaudited = 2;
   delta.missed = {1, 0, 2, 0};
-  ASSERT_TRUE(store_->add_coverage(delta));
-  Inspection inspection = inspect();
-  const auto day = inspection.coverage_of(20000).value();
-  ASSERT_TRUE(day.has_value());
+  must(store->add_coverage(delta));
+  Inspection inspection = must(Inspection::open(dir / "history.db"));
+  const auto day = must(inspection.coverage_of(20000));
+  ASSERT_TRUE(day);
   EXPECT_EQ(day->captured_at_exec, 90);
   EXPECT_EQ(day->captured_late, 5);
   EXPECT_EQ(day->unaudited, 2);
   EXPECT_EQ(day->missed, 3);
-  EXPECT_FALSE(inspection.coverage_of(20001)->has_value());
+  EXPECT_FALSE(must(inspection.coverage_of(20001)));
 }
 
-TEST(InspectionOpen, SaysWhatIsNotThere) {
-  const TempDir dir;
-  const auto missing = Inspection::open(dir / "history.db");
-  ASSERT_FALSE(missing.has_value());
+TEST(Inspect, SaysWhatIsWrong) {
+  TempDir dir;
+  const auto missing = Inspection::open(dir / "none.db");
+  ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().message().find("not there yet"), std::string::npos);
+  std::ofstream(dir / "text.db") << std::string(5000, 'x');
+  const auto text = Inspection::open(dir / "text.db");
+  ASSERT_FALSE(text);
+  EXPECT_TRUE(is_corrupt(text.error())) << text.error().message();
+  std::ofstream(dir / "other.db").flush();
+  const auto other = Inspection::open(dir / "other.db");
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message().find("not a database of audisp-preload"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -209,8 +209,8 @@ TEST_F(StoreTest, AnIdIsNeverUsedAgain) {
 }
 
 TEST_F(StoreTest, MoreTermsThanTheCacheHolds) {
-  // Twice the cache, and pending counts while entries fall out of it.
-  constexpr int kTerms = 2 * static_cast<int>(Terms::kCached);
+  // More than the cache holds, and pending counts while entries fall out of it.
+  constexpr int kTerms = static_cast<int>(Terms::kCached) * 5 / 4;
   must(store_->begin());
   for (int i = 0; i < kTerms; ++i)
     record(*store_, exec_event("v" + std::to_string(i)), Verdict::kLearned);

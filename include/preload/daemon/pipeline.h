@@ -84,6 +84,7 @@ class Pipeline final : public ExecHandler {
   std::unique_ptr<ExecCapture> capture_;
   std::unique_ptr<LateReader> late_;
   std::unique_ptr<Correlator> correlator_;
+  std::unique_ptr<ExecParser> parser_;
   std::unique_ptr<Assembler> assembler_;
   std::unique_ptr<RecordReader> reader_;
   std::thread inventory_;

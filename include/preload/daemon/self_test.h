@@ -35,7 +35,7 @@ struct SelfTestResult {
 };
 
 // The error: the database cannot be read, or the program not started.
-[[nodiscard]] Result<SelfTestResult> run(const SelfTest& test);
+[[nodiscard]] Result<SelfTestResult> run_self_test(const SelfTest& test);
 
 // For people: one line when it passed, else which stage did not happen.
 [[nodiscard]] std::string in_words(const SelfTest& test,

@@ -1,0 +1,28 @@
+-- Which libraries and directories are named by more than one value? A value
+-- that only differs in its padding, order or company shows here.
+--
+--   sqlite3 -box -readonly /var/lib/audisp-preload/history.db \
+--     < shared_libraries.sql
+WITH RECURSIVE part (term_id, name, rest) AS (
+  -- ld.so separates with blanks, colons and, in paths, semicolons.
+  SELECT term_id, '',
+         replace(replace(value, ' ', ':'), ';', ':') || ':'
+  FROM term
+  WHERE variable GLOB 'LD_*' OR variable = 'ld.so.preload'
+  UNION ALL
+  SELECT term_id, substr(rest, 1, instr(rest, ':') - 1),
+         substr(rest, instr(rest, ':') + 1)
+  FROM part
+  WHERE rest <> ''
+)
+SELECT part.name AS library,
+       count(*) AS "values",
+       group_concat(DISTINCT term.variable) AS variables,
+       strftime('%Y-%m-%dT%H:%M:%SZ', min(term.first_seen) / 1000000,
+                'unixepoch') AS first_seen,
+       substr(group_concat(term.value, char(10)), 1, 500) AS examples
+FROM (SELECT DISTINCT name, term_id FROM part WHERE name <> '') AS part
+JOIN term USING (term_id)
+GROUP BY part.name
+HAVING count(*) > 1
+ORDER BY "values" DESC, library;
