@@ -109,8 +109,10 @@ void check_auditd(const Machine& machine, Deployment& deployment,
   }
   const auto pid = static_cast<pid_t>(deployment.audit->pid);
   if (pid == 0) {
-    findings.push_back(broken(kAuditd, "no audit daemon is registered",
-                              "systemctl enable --now auditd"));
+    findings.push_back(
+        broken(kAuditd, "no audit daemon is registered",
+               "start it: systemctl enable --now auditd, or without "
+               "systemd auditd itself"));
     return;
   }
   auto process = find_process(machine, pid);
@@ -159,8 +161,7 @@ void check_plugin(const Machine& machine, Deployment& deployment,
     return;
   }
   if (!deployment.entry_active) {
-    findings.push_back(broken(kPlugin, "auditd does not run it",
-                              "see auditd's plugin entry above"));
+    findings.push_back(unknown(kPlugin, "auditd has no active entry for it"));
     return;
   }
   const std::string look = fmt::format(

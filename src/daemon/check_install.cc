@@ -153,6 +153,12 @@ void check_configuration(const Machine& machine, Deployment& deployment,
   if (config)
     if (const auto rule = make_rule(*config, file, 0); !rule)
       config = tl::unexpected(rule.error());
+  if (!config && config.error().code.value() == ENOENT) {
+    findings.push_back(broken(kConfiguration, config.error().message(),
+                              "install audisp-preload again: the plugin does "
+                              "not start without it"));
+    return;
+  }
   if (!config) {
     findings.push_back(
         broken(kConfiguration, config.error().message(),

@@ -66,7 +66,7 @@ Result<std::string> run(const std::vector<std::string>& argv) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     return fail("cannot make a pipe", errno);
-  const Fd out(ends[0]);
+  Fd out(ends[0]);
   Fd in(ends[1]);
   std::vector<char*> pointers;
   for (const std::string& argument : argv)
@@ -93,6 +93,7 @@ Result<std::string> run(const std::vector<std::string>& argv) {
   if (::poll(&wait, 1, kCommandMs) == 0)
     ::kill(pid, SIGKILL);
   auto output = read_all(out, kFileLimit, argv[0]);
+  out.reset();  // one that still writes ends by SIGPIPE
   int status = 0;
   if (::waitpid(pid, &status, 0) != pid || status != 0)
     return fail(argv[0] + " failed");

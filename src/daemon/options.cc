@@ -5,7 +5,7 @@
 #include <getopt.h>
 
 #include <array>
-#include <optional>
+#include <utility>
 #include <vector>
 
 namespace preload {
@@ -25,6 +25,7 @@ const std::array<option, 6> kLongOptions{
 
 Result<Options> parse_options(std::span<char* const> args) {
   Options options;
+  bool configured = false;
   std::vector<char*> argv(args.begin(), args.end());
   argv.push_back(nullptr);
   optind = 0;  // scan from the start, also a second time
@@ -38,6 +39,8 @@ Result<Options> parse_options(std::span<char* const> args) {
       return fail(fmt::format("unknown or incomplete option {}; try --help",
                               argv[static_cast<size_t>(optind) - 1]));
     if (found == kConfigOption) {
+      if (std::exchange(configured, true))
+        return fail("--config is given twice");
       options.config = optarg;
       continue;
     }
