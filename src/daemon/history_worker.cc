@@ -198,8 +198,12 @@ Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
   }
   if (const auto* acks = std::get_if<Acknowledged>(&item))
     return store_->acknowledge(acks->alert_ids);
-  if (const auto* inspected = std::get_if<Inspected>(&item))
+  if (const auto* inspected = std::get_if<Inspected>(&item)) {
+    for (const auto& [uid, name] : inspected->names)
+      if (auto noted = store_->note_user(uid, name); !noted)
+        return noted;
     return store_->add_facts(inspected->alert_id, inspected->facts);
+  }
   if (const auto* config = std::get_if<NewConfig>(&item))
     return apply_config(config->config);
   if (const auto* done = std::get_if<InventoryDone>(&item))

@@ -73,15 +73,36 @@ Status Pipeline::start_history() {
       [this](std::span<const int64_t> ids) {
         history_->post(Acknowledged{{ids.begin(), ids.end()}});
       },
-      metrics_, clock_);
+      metrics_, clock_, Backoff{},
+      [this](Alert& alert) { add_findings(alert); });
   history_ = std::make_unique<HistoryWorker>(
       std::move(*store), std::move(*rule), config_, config_file_, metrics_,
       clock_,
-      HistoryWorker::Outlet{
-          [this](const Alert& alert) { return relay_->try_send(alert); },
-          [this] { return relay_->take_rewind(); }},
+      HistoryWorker::Outlet{[this](const Alert& alert) {
+                              inspector_.submit(alert);
+                              const bool taken = relay_->try_send(alert);
+                              if (!taken)
+                                inspector_.forget(alert.alert_id);
+                              return taken;
+                            },
+                            [this] { return relay_->take_rewind(); }},
       [this](const std::string& what) { fail_from_thread(what); });
   return {};
+}
+
+void Pipeline::add_findings(Alert& alert) {
+  auto found = inspector_.finish(alert.alert_id);
+  if (!found)
+    return;
+  if (alert.event.user.empty())
+    alert.event.user = found->user;
+  if (alert.event.login_user.empty())
+    alert.event.login_user = found->login_user;
+  alert.facts = found->facts;
+  history_->post(Inspected{alert.alert_id,
+                           std::move(found->facts),
+                           {{alert.event.uid, std::move(found->user)},
+                            {alert.event.auid, std::move(found->login_user)}}});
 }
 
 Status Pipeline::start_capture() {
@@ -228,6 +249,8 @@ void Pipeline::on_exec(ExecEvent&& event) {
   if (event.origin == Origin::kUnaudited &&
       config_.unaudited == UnauditedPolicy::kIgnore)
     return;
+  if (event.user.empty())
+    event.user = inspector_.name_if_known(event.uid);
   if (config_.ecs_events == EcsEvents::kAll)
     relay_->send_event(event);
   history_->post(NewExec{std::move(event)});

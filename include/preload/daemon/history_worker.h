@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -47,6 +48,7 @@ struct Acknowledged {
 struct Inspected {
   int64_t alert_id = 0;
   AlertFacts facts;
+  std::vector<std::pair<uint32_t, std::string>> names;  // of users
 };
 struct NewConfig {
   Config config;

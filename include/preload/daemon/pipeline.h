@@ -21,6 +21,7 @@
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
 #include "preload/daemon/history_worker.h"
+#include "preload/daemon/inspector.h"
 #include "preload/deliver/relay.h"
 
 namespace preload {
@@ -51,6 +52,7 @@ class Pipeline final : public ExecHandler {
  private:
   Pipeline(Config config, std::string config_file, Fd signals, pid_t parent);
   Status start_history();
+  void add_findings(Alert& alert);
   Status start_capture();
   Status start_input(int input);
   void take_inventory();
@@ -78,6 +80,7 @@ class Pipeline final : public ExecHandler {
   std::string failure_;
   int64_t started_us_ = 0;
 
+  Inspector inspector_;
   // In the order of the data, last stage first.
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<HistoryWorker> history_;
