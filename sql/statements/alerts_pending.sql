@@ -1,1 +1,2 @@
-SELECT count(*) FROM alert WHERE state = 'pending';
+-- The doctor's: how many wait for a sink, and since when.
+SELECT count(*), min(raised_at) FROM alert WHERE state = 'pending';

@@ -9,9 +9,11 @@
 
 #include "preload/base/config.h"
 #include "preload/base/log.h"
+#include "preload/daemon/check.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/signals.h"
+#include "preload/daemon/self_test.h"
 #include "preload/daemon/sinks.h"
 
 namespace preload {
@@ -64,9 +66,9 @@ int main(int argc, char** argv) {
       std::fputs(usage().c_str(), stdout);
       return kExitGood;
     case Action::kCheck:
-      return 0;
+      return check(options->config);
     case Action::kSelfTest:
-      return 0;
+      return self_test(options->config);
     case Action::kRun:
       return run(*options);
   }

@@ -40,8 +40,15 @@ Result<int64_t> Inspection::term_count() {
   return database_->integer(sql::statements_term_total);
 }
 
-Result<int64_t> Inspection::pending_alerts() {
-  return database_->integer(sql::statements_alerts_pending);
+Result<PendingAlerts> Inspection::pending_alerts() {
+  Result<Statement> statement =
+      database_->prepare(sql::statements_alerts_pending);
+  if (!statement)
+    return tl::unexpected(statement.error());
+  Cursor row = statement->query();
+  if (const Result<bool> found = row.next(); !found)
+    return tl::unexpected(found.error());
+  return PendingAlerts{row.integer(0), row.integer(1)};
 }
 
 Result<int64_t> Inspection::created_at_us() {
@@ -65,18 +72,38 @@ Result<std::vector<ExceptionHits>> Inspection::exception_hits() {
   }
 }
 
-Result<std::optional<StoredTerm>> Inspection::find_term(const Digest& digest) {
-  Result<Statement> find = database_->prepare(sql::statements_term_alert);
-  if (!find)
-    return tl::unexpected(find.error());
-  Cursor row = find->query(digest);
+Result<std::optional<DayCoverage>> Inspection::coverage_of(int64_t day) {
+  Result<Statement> statement = database_->prepare(sql::statements_coverage_of);
+  if (!statement)
+    return tl::unexpected(statement.error());
+  Cursor row = statement->query(day);
   const Result<bool> found = row.next();
   if (!found)
     return tl::unexpected(found.error());
   if (!*found)
     return std::nullopt;
-  return StoredTerm{row.integer(0), row.integer(1), row.integer(2),
-                    std::string(row.text(3)), row.integer(4)};
+  return DayCoverage{row.integer(0), row.integer(1), row.integer(2),
+                     row.integer(3)};
+}
+
+Result<int64_t> Inspection::last_term_id() {
+  return database_->integer("SELECT coalesce(max(term_id), 0) FROM term");
+}
+
+Result<std::optional<StoredTerm>> Inspection::find_new_term(
+    int64_t after, std::string_view variable, std::string_view value) {
+  Result<Statement> find = database_->prepare(sql::statements_term_named);
+  if (!find)
+    return tl::unexpected(find.error());
+  Cursor row = find->query(after, escaped(variable), escaped(value));
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  if (!*found)
+    return std::nullopt;
+  const auto text = [&](int column) { return std::string(row.text(column)); };
+  return StoredTerm{row.integer(0), text(1), text(2), row.integer(3),
+                    text(4),        text(5), text(6)};
 }
 
 Status Inspection::check_integrity() {

@@ -17,17 +17,21 @@ TEST(Inspect, LooksAtARunningStore) {
   TempDir dir;
   const std::string path = dir / "history.db";
   const auto store = must(Store::open(path, clock));
+  const int64_t begun = clock.wall_us();
   record(*store, exec_event("a"), Verdict::kNew);
+  clock.advance_us(5'000'000);
   record(*store, exec_event("b"), Verdict::kLearned);
+  record(*store, exec_event("c"), Verdict::kNew);
   must(store->add_exception_hits("process.name:\"a\\b\"", 3, 100));
   must(store->add_exception_hits("process.name:\"a\\b\"", 4, 90));
   must(store->add_exception_hits("process.name:z", 0, 0));
 
   Inspection inspection = must(Inspection::open(path));
   EXPECT_EQ(must(inspection.schema_version()), schema_version());
-  EXPECT_EQ(must(inspection.term_count()), 2);
-  EXPECT_EQ(must(inspection.pending_alerts()), 1);
-  EXPECT_EQ(must(inspection.created_at_us()), clock.wall_us());
+  EXPECT_EQ(must(inspection.term_count()), 3);
+  EXPECT_EQ(must(inspection.pending_alerts()).count, 2);
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, begun);
+  EXPECT_EQ(must(inspection.created_at_us()), begun);
   must(inspection.check_integrity());
   const auto hits = must(inspection.exception_hits());
   ASSERT_EQ(hits.size(), 2U);
@@ -36,18 +40,69 @@ TEST(Inspect, LooksAtARunningStore) {
   EXPECT_EQ(hits[0].last_hit_us, 100);
   EXPECT_EQ(hits[1].hits, 0);
 
-  const auto digest = [](const std::string& value) {
-    return decision(value, Verdict::kKnown).term.digest;
-  };
-  const auto a = must(inspection.find_term(digest("a")));
-  ASSERT_TRUE(a);
-  EXPECT_EQ(a->alert_id, 1);
-  EXPECT_EQ(a->alert_state, "pending");
-  EXPECT_EQ(a->raised_at_us, clock.wall_us());
-  EXPECT_EQ(must(inspection.find_term(digest("b")))->alert_id, 0);
-  EXPECT_FALSE(must(inspection.find_term(digest("c"))));
   must(store->acknowledge(std::vector<int64_t>{1}));
-  EXPECT_EQ(must(inspection.find_term(digest("a")))->alert_state, "sent");
+  EXPECT_EQ(must(inspection.pending_alerts()).count, 1);
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, begun + 5'000'000);
+  must(store->acknowledge(std::vector<int64_t>{2}));
+  EXPECT_EQ(must(inspection.pending_alerts()).oldest_us, 0);
+}
+
+TEST(Inspect, FindsOnlyTermsThatAreNewer) {
+  const std::string value = "/nonexistent/\x01\\ \"\xff";
+  FakeClock clock;
+  TempDir dir;
+  const auto store = must(Store::open(dir / "history.db", clock));
+  Inspection inspection = must(Inspection::open(dir / "history.db"));
+  EXPECT_EQ(must(inspection.last_term_id()), 0);
+  record(*store, exec_event("/before"), Verdict::kNew);
+  const int64_t before = must(inspection.last_term_id());
+  record(*store, exec_event(value), Verdict::kNew);
+  record(*store, unaudited_event("/learned"), Verdict::kLearned);
+  const auto find = [&](int64_t after, std::string_view wanted,
+                        std::string_view variable = "LD_PRELOAD") {
+    return must(inspection.find_new_term(after, variable, wanted));
+  };
+  const auto found = find(before, value);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->state, "alerted");
+  EXPECT_EQ(found->origin, "exec");
+  EXPECT_EQ(found->alert_id, 2);
+  EXPECT_EQ(found->alert_state, "pending");
+  EXPECT_EQ(found->capture, "exec");
+  EXPECT_EQ(found->audit_id, "1795484879.068:1234");
+  must(store->acknowledge(std::vector<int64_t>{2}));
+  EXPECT_EQ(find(before, value)->alert_state, "sent");
+
+  const auto learned = find(before, "/learned");
+  ASSERT_TRUE(learned);
+  EXPECT_EQ(learned->state, "learned");
+  EXPECT_EQ(learned->origin, "unaudited");
+  EXPECT_EQ(learned->alert_id, 0);
+
+  EXPECT_FALSE(find(found->term_id, value));
+  EXPECT_FALSE(find(before, "/before"));
+  EXPECT_FALSE(find(before, value, "LD_AUDIT"));
+}
+
+TEST(Inspect, GivesOneDaysCoverage) {
+  FakeClock clock;
+  TempDir dir;
+  const auto store = must(Store::open(dir / "history.db", clock));
+  CoverageDelta delta;
+  delta.day = 20000;
+  delta.captured_at_exec = 90;
+  delta.captured_late = 5;
+  delta.unaudited = 2;
+  delta.missed = {1, 0, 2, 0};
+  must(store->add_coverage(delta));
+  Inspection inspection = must(Inspection::open(dir / "history.db"));
+  const auto day = must(inspection.coverage_of(20000));
+  ASSERT_TRUE(day);
+  EXPECT_EQ(day->captured_at_exec, 90);
+  EXPECT_EQ(day->captured_late, 5);
+  EXPECT_EQ(day->unaudited, 2);
+  EXPECT_EQ(day->missed, 3);
+  EXPECT_FALSE(must(inspection.coverage_of(20001)));
 }
 
 TEST(Inspect, SaysWhatIsWrong) {

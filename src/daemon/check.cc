@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/check.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "preload/daemon/check_auditd.h"
+#include "preload/daemon/check_capture.h"
+#include "preload/daemon/check_history.h"
+#include "preload/daemon/check_install.h"
+#include "preload/daemon/check_outputs.h"
+#include "preload/daemon/check_rules.h"
+#include "preload/daemon/options.h"
+
+namespace preload {
+namespace {
+
+constexpr std::array<Check, 15> kChecks{
+    check_configuration, check_kernel_audit,   check_rules,
+    check_auditd,        check_entry,          check_binary,
+    check_plugin,        check_realtime,       check_capture,
+    check_losses,        check_database_files, check_database,
+    check_syslog,        check_files,          tell_rule,
+};
+
+}  // namespace
+
+std::span<const Check> checks() {
+  return kChecks;
+}
+
+Findings examine(const Machine& machine, const std::string& config_file) {
+  Deployment deployment;
+  deployment.config_file = config_file;
+  Findings findings;
+  for (const Check check : checks())
+    check(machine, deployment, findings);
+  return findings;
+}
+
+int check(const std::string& config_file) {
+  const SystemClock clock;
+  const Findings findings = examine(this_machine(clock), config_file);
+  for (const Finding& finding : findings)
+    std::puts(to_line(finding).c_str());
+  const auto count = [&](Health health) {
+    return std::count_if(findings.begin(), findings.end(),
+                         [&](const Finding& f) { return f.health == health; });
+  };
+  std::printf("%td broken, %td to be improved, %td not looked at\n",
+              count(Health::kBroken), count(Health::kWarning),
+              count(Health::kUnknown));
+  return any_broken(findings) ? kExitBroken : kExitGood;
+}
+
+}  // namespace preload

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/check_history.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "preload/base/text.h"
+#include "preload/detect/rule.h"
+#include "preload/store/history_file.h"
+#include "preload/store/inspect.h"
+
+namespace preload {
+namespace {
+
+constexpr uint64_t kNoSpace = uint64_t{16} << 20;
+constexpr uint64_t kLittleSpace = uint64_t{256} << 20;
+// Reading more would take minutes.
+constexpr int64_t kCheckedBytes = int64_t{1} << 30;
+constexpr int64_t kPendingTooLongUs = 60 * kMicrosPerSecond;
+constexpr double kGoodPercent = 99.0;
+constexpr mode_t kDirectoryMode = 02750;
+
+constexpr const char* kDirectory = "database directory";
+constexpr const char* kFile = "database file";
+constexpr const char* kSpace = "space for the database";
+constexpr const char* kHealthy = "database healthy";
+constexpr const char* kCoverage = "coverage today (UTC)";
+constexpr const char* kOutbox = "alerts waiting";
+constexpr const char* kRule = "rule";
+constexpr const char* kException = "exception";
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos)
+    return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::optional<uint32_t> plugin_user(const Deployment& deployment) {
+  if (!deployment.plugin)
+    return std::nullopt;
+  return deployment.plugin->uid;
+}
+
+// Why nobody, root included, can write here; empty: can be written.
+std::string write_obstacle(const Machine& machine, const std::string& path) {
+  if (::access(machine.at(path).c_str(), W_OK) == 0)
+    return "";
+  const int error = errno;
+  if (machine.uid != 0 && error == EACCES)
+    return "";
+  return std::generic_category().message(error);
+}
+
+Finding judge_directory(const Machine& machine, const Deployment& deployment,
+                        const std::string& path) {
+  struct stat status {};
+  if (::stat(machine.at(path).c_str(), &status) != 0) {
+    if (errno == EACCES)
+      return unknown(kDirectory, "only root and group adm may look");
+    return broken(kDirectory, path + " is not there",
+                  fmt::format("install -d -m 2750 -g adm {}", path));
+  }
+  if (!S_ISDIR(status.st_mode))
+    return broken(
+        kDirectory, path + " is not a directory",
+        fmt::format("move it away; install -d -m 2750 -g adm {}", path));
+  if (const auto flaw =
+          find_flaw(machine, path, status, plugin_user(deployment)))
+    return broken(kDirectory, flaw->what, flaw->mend);
+  if (const std::string why = write_obstacle(machine, path); !why.empty())
+    return broken(kDirectory, path + " is not writable: " + why,
+                  "remount it read-write (dmesg tells of disk errors), or "
+                  "chattr -i");
+  const mode_t mode = status.st_mode & 07777U;
+  if ((mode & S_IRWXO) != 0)
+    return warning(kDirectory,
+                   fmt::format("{} has mode {:04o}: everybody may read which "
+                               "values were used",
+                               path, mode),
+                   "chmod 2750 " + path);
+  const auto adm = gid_of(machine, "adm");
+  if ((mode & kDirectoryMode) != kDirectoryMode ||
+      (adm && status.st_gid != *adm))
+    return warning(kDirectory,
+                   fmt::format("{} has mode {:04o} and group {}, so analysts "
+                               "of group adm cannot read the history",
+                               path, mode, status.st_gid),
+                   fmt::format("chgrp adm {0} && chmod 2750 {0}", path));
+  return good(kDirectory, path);
+}
+
+Finding judge_file(const Machine& machine, const Deployment& deployment,
+                   const std::string& path) {
+  struct stat status {};
+  if (::lstat(machine.at(path).c_str(), &status) != 0) {
+    if (errno == EACCES)
+      return unknown(kFile, "only root and group adm may look");
+    if (deployment.plugin)
+      return broken(kFile,
+                    path +
+                        " is not there, although the plugin runs: it was "
+                        "deleted, and what is stored now is lost",
+                    kRestart);
+    return note(kFile,
+                path + " is not there yet, the plugin creates it at its start");
+  }
+  if (!S_ISREG(status.st_mode))
+    return broken(kFile, path + " is not a regular file",
+                  std::string("move it away and ") + kRestart);
+  if (const auto flaw =
+          find_flaw(machine, path, status, plugin_user(deployment)))
+    return broken(kFile, flaw->what, flaw->mend);
+  if (const std::string why = write_obstacle(machine, path); !why.empty())
+    return broken(kFile, path + " is not writable: " + why,
+                  "remount its file system read-write (dmesg tells of disk "
+                  "errors), or chattr -i");
+  return good(kFile, path);
+}
+
+Finding judge_space(const Machine& machine, const std::string& path) {
+  const auto space = machine.space(machine.at(path));
+  if (!space)
+    return unknown(kSpace, space.error().message());
+  if (space->read_only)
+    return broken(kSpace, "the file system of " + path + " is read-only",
+                  "see dmesg for disk errors, mount -o remount,rw");
+  const std::string left =
+      fmt::format("{} MiB are left for {}", space->free_bytes >> 20, path);
+  if (space->free_bytes < kNoSpace || !space->inodes_left)
+    return broken(kSpace, space->inodes_left ? left : "no inodes are left",
+                  "make room: alerts go on, but nothing is stored");
+  if (space->free_bytes < kLittleSpace)
+    return warning(kSpace, left, "make room, or lower `retention`");
+  return good(kSpace, left);
+}
+
+Finding judge_health(const Machine& machine, const std::string& path,
+                     Inspection& inspection) {
+  const auto version = inspection.schema_version();
+  if (!version)
+    return broken(kHealthy, version.error().message(),
+                  "move it away (the plugin begins a new one) or restore it");
+  if (*version > schema_version())
+    return broken(kHealthy,
+                  fmt::format("it has schema version {}, this program knows "
+                              "up to {}",
+                              *version, schema_version()),
+                  "install the newer audisp-preload again");
+  struct stat status {};
+  if (::stat(machine.at(path).c_str(), &status) == 0 &&
+      status.st_size > kCheckedBytes)
+    return unknown(kHealthy,
+                   fmt::format("it has {} MiB, which takes long to read: "
+                               "sqlite3 -readonly {} 'PRAGMA quick_check'",
+                               status.st_size >> 20, path));
+  if (const Status sound = inspection.check_integrity(); !sound)
+    return broken(kHealthy, sound.error().message(),
+                  fmt::format("{}: a damaged database is moved aside then, "
+                              "and a new history begun",
+                              kRestart));
+  const auto terms = inspection.term_count();
+  if (*version < schema_version())
+    return note(kHealthy,
+                fmt::format("schema version {}, which the plugin brings to {} "
+                            "at its next start",
+                            *version, schema_version()));
+  return good(kHealthy, fmt::format("schema version {}, {} terms", *version,
+                                    terms.value_or(0)));
+}
+
+Finding judge_coverage(const Machine& machine, const Deployment& deployment,
+                       Inspection& inspection) {
+  const int64_t day = machine.clock->wall_us() / (kDay * kMicrosPerSecond);
+  const auto found = inspection.coverage_of(day);
+  if (!found)
+    return unknown(kCoverage, found.error().message());
+  if (!*found)
+    return deployment.plugin
+               ? warning(kCoverage, "no exec was counted",
+                         "run any program; if this stays so, see the rules "
+                         "and auditd above")
+               : note(kCoverage, "no exec was counted");
+  const DayCoverage& c = **found;
+  const int64_t execs =
+      c.captured_at_exec + c.captured_late + c.unaudited + c.missed;
+  // Cut, not rounded, as the view coverage_by_day has it.
+  const int64_t hundredths =
+      execs == 0 ? 10000 : 10000 * (execs - c.missed) / execs;
+  const std::string what = fmt::format(
+      "{}.{:02} % of {} execs: {} at exec, {} late, {} unaudited, {} missed",
+      hundredths / 100, hundredths % 100, execs, c.captured_at_exec,
+      c.captured_late, c.unaudited, c.missed);
+  if (static_cast<double>(hundredths) < 100 * kGoodPercent)
+    return warning(kCoverage, what,
+                   "a better capture mode (above); view missed_execs has "
+                   "which");
+  return good(kCoverage, what);
+}
+
+Finding judge_outbox(const Machine& machine, Inspection& inspection) {
+  const auto pending = inspection.pending_alerts();
+  if (!pending)
+    return unknown(kOutbox, pending.error().message());
+  if (pending->count == 0)
+    return good(kOutbox, "none");
+  const std::string what =
+      fmt::format("{} wait for a sink, the oldest since {}", pending->count,
+                  iso_time(pending->oldest_us));
+  if (machine.clock->wall_us() - pending->oldest_us < kPendingTooLongUs)
+    return good(kOutbox, what);
+  return warning(kOutbox, what,
+                 "the checks of syslog and files tell which does not take "
+                 "them; they are sent when it does");
+}
+
+Result<Inspection> inspect(const Machine& machine,
+                           const Deployment& deployment) {
+  return Inspection::open(machine.at(deployment.config.database));
+}
+
+}  // namespace
+
+void check_database_files(const Machine& machine, Deployment& deployment,
+                          Findings& findings) {
+  const std::string& path = deployment.config.database;
+  const std::string directory = directory_of(path);
+  findings.push_back(judge_directory(machine, deployment, directory));
+  findings.push_back(judge_file(machine, deployment, path));
+  findings.push_back(judge_space(machine, directory));
+}
+
+void check_database(const Machine& machine, Deployment& deployment,
+                    Findings& findings) {
+  const std::string& path = deployment.config.database;
+  auto inspection = inspect(machine, deployment);
+  if (!inspection) {
+    const int error = inspection.error().code.value();
+    if (inspection.error().code.category() != std::generic_category() ||
+        (error != ENOENT && error != EACCES))
+      findings.push_back(
+          broken(kHealthy, inspection.error().message(),
+                 fmt::format("move {} away, or set `database` to another path",
+                             path)));
+    else
+      findings.push_back(unknown(
+          kHealthy, error == EACCES ? "only root and group adm may read it"
+                                    : "there is none yet"));
+    return;
+  }
+  findings.push_back(judge_health(machine, path, *inspection));
+  if (findings.back().health == Health::kBroken)
+    return;
+  findings.push_back(judge_coverage(machine, deployment, *inspection));
+  findings.push_back(judge_outbox(machine, *inspection));
+}
+
+void tell_rule(const Machine& machine, Deployment& deployment,
+               Findings& findings) {
+  if (!deployment.config_known)
+    return;
+  int64_t created_us = machine.clock->wall_us();
+  std::vector<ExceptionHits> hits;
+  bool hits_known = false;
+  if (auto inspection = inspect(machine, deployment)) {
+    created_us = inspection->created_at_us().value_or(created_us);
+    auto found = inspection->exception_hits();
+    hits_known = found.has_value();
+    hits = std::move(found).value_or(std::vector<ExceptionHits>());
+  }
+  const auto rule =
+      make_rule(deployment.config, deployment.config_file, created_us);
+  if (!rule)
+    return;
+  for (const std::string& words : rule_in_words(*rule))
+    findings.push_back(note(kRule, words));
+  for (const Exception& exception : rule->exceptions) {
+    const auto found = std::find_if(
+        hits.begin(), hits.end(),
+        [&](const ExceptionHits& h) { return h.text == exception.text; });
+    std::string how_often = "hits not known";
+    if (hits_known)
+      how_often = "never hit";
+    if (found != hits.end())
+      how_often = fmt::format("{} hits, last {}", found->hits,
+                              iso_time(found->last_hit_us));
+    findings.push_back(
+        note(fmt::format("{} (line {})", kException, exception.line),
+             fmt::format("{} - {}", exception.text, how_often)));
+  }
+}
+
+}  // namespace preload

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/check_outputs.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "preload/deliver/syslog_sink.h"
+#include "preload/deliver/syslog_socket.h"
+
+namespace preload {
+namespace {
+
+constexpr const char* kSyslog = "syslog";
+constexpr const char* kEcsFile = "ecs_file";
+constexpr const char* kMetricsFile = "metrics_file";
+constexpr const char* kOff = "off";
+
+// The directory must take new files; a file that is there must be safe.
+Finding judge_output(const Machine& machine, const Deployment& deployment,
+                     const std::string& condition, const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string directory =
+      slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+  if (::access(machine.at(directory).c_str(), W_OK | X_OK) != 0) {
+    const int error = errno;
+    if (machine.uid != 0 && error == EACCES)
+      return unknown(condition, "only root may look at " + directory);
+    if (error == ENOENT)
+      return broken(condition, directory + " is not there",
+                    "install -d -m 0750 " + directory);
+    return broken(condition,
+                  fmt::format("{} is not writable: {}", directory,
+                              std::generic_category().message(error)),
+                  "remount it read-write, or name another directory");
+  }
+  struct stat status {};
+  if (::lstat(machine.at(path).c_str(), &status) != 0)
+    return good(condition, path);
+  if (!S_ISREG(status.st_mode))
+    return broken(condition, path + " is not a regular file",
+                  "put a regular file in its place, or remove it");
+  std::optional<uint32_t> writer;
+  if (deployment.plugin)
+    writer = deployment.plugin->uid;
+  if (const auto flaw = find_flaw(machine, path, status, writer))
+    return broken(condition, flaw->what, flaw->mend);
+  return good(condition, path);
+}
+
+}  // namespace
+
+void check_syslog(const Machine& machine, Deployment& deployment,
+                  Findings& findings) {
+  const Config& config = deployment.config;
+  if (config.syslog_format == SyslogFormat::kOff) {
+    if (config.ecs_file == kOff && !config.audit_message)
+      findings.push_back(warning(
+          kSyslog, "off, as are ecs_file and audit_message: nobody is told",
+          "syslog_format = text in the configuration"));
+    else
+      findings.push_back(good(kSyslog, kOff));
+    return;
+  }
+  SyslogSocket socket(machine.at(config.syslog_socket),
+                      std::string(kSyslogIdent), config.syslog_facility,
+                      *machine.clock);
+  const Status sent = socket.send(LOG_DEBUG, "--check: is syslog reachable?",
+                                  SyslogWait::kBounded);
+  if (sent)
+    findings.push_back(good(kSyslog, config.syslog_socket));
+  else
+    findings.push_back(broken(
+        kSyslog, sent.error().message(),
+        "start rsyslogd or systemd-journald; without any, set syslog_format = "
+        "off and ecs_file; alerts wait in the database until then"));
+}
+
+void check_files(const Machine& machine, Deployment& deployment,
+                 Findings& findings) {
+  const Config& config = deployment.config;
+  if (config.ecs_file != kOff)
+    findings.push_back(
+        judge_output(machine, deployment, kEcsFile, config.ecs_file));
+  if (config.metrics_file == kOff)
+    return;
+  if (!config.metrics_file.ends_with(".prom"))
+    findings.push_back(warning(kMetricsFile,
+                               config.metrics_file +
+                                   " does not end in .prom: node_exporter "
+                                   "does not read it",
+                               "give it a name that does"));
+  else
+    findings.push_back(
+        judge_output(machine, deployment, kMetricsFile, config.metrics_file));
+}
+
+}  // namespace preload
