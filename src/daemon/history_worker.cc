@@ -133,15 +133,14 @@ void HistoryWorker::run() {
       if (const auto* barrier = std::get_if<Barrier>(&item))
         reached.push_back(barrier->reached);
     process(std::move(items));
+    if (last)
+      flush_due_ns_ = 0;
     keep_house();
     for (const auto& promise : reached)
       promise->set_value();
     if (last)
       break;
   }
-  if (const auto flushed = store_->flush(); !flushed)
-    log_error("counts of the last seconds are lost: " +
-              flushed.error().message());
 }
 
 void HistoryWorker::process(std::vector<HistoryItem> items) {
@@ -234,7 +233,7 @@ Status HistoryWorker::apply_exec(const ExecEvent& event,
   auto raised = store_->record(event, *decisions, mark());
   if (!raised)
     return tl::unexpected(raised.error());
-  count(*decisions);
+  count(*decisions, event.time_us);
   for (Alert& alert : *raised) {
     if (interim_ && interim_->alerted(alert.term.digest)) {
       if (auto sent = store_->acknowledge(std::span(&alert.alert_id, 1)); !sent)
@@ -351,6 +350,8 @@ void HistoryWorker::keep_house() {
                       learned_terms_, duration_text(config_.learning_period)),
           alerts);
     if (status)
+      status = write_hits();
+    if (status)
       status = store_->flush();
     if (status)
       status = store_->commit();
@@ -361,6 +362,7 @@ void HistoryWorker::keep_house() {
       return;
     }
     learning_ = learning_ && !learned;
+    hits_.clear();
     hand_over(alerts);
     if (const auto terms = store_->term_count())
       metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
@@ -415,9 +417,15 @@ void HistoryWorker::feed_relay() {
   }
 }
 
-void HistoryWorker::count(std::span<const Decision> decisions) {
+void HistoryWorker::count(std::span<const Decision> decisions,
+                          int64_t time_us) {
   metrics_.add(Metric::kMatched, decisions.empty() ? 0 : 1);
   for (const Decision& decision : decisions) {
+    if (decision.exception) {
+      Hits& hits = hits_[rule_.rule().exceptions.at(*decision.exception).text];
+      ++hits.count;
+      hits.last_us = std::max(hits.last_us, time_us);
+    }
     switch (decision.verdict) {
       case Verdict::kKnown:
         metrics_.add(Metric::kTermsKnown);
@@ -442,6 +450,14 @@ void HistoryWorker::count(std::span<const Decision> decisions) {
         break;
     }
   }
+}
+
+Status HistoryWorker::write_hits() {
+  for (const auto& [text, hits] : hits_)
+    if (auto added = store_->add_exception_hits(text, hits.count, hits.last_us);
+        !added)
+      return added;
+  return {};
 }
 
 AlertMark HistoryWorker::mark() const {

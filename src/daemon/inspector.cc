@@ -67,7 +67,7 @@ struct Inspector::Shared : std::enable_shared_from_this<Shared> {
   std::condition_variable done;
   std::deque<Job> jobs;
   std::map<int64_t, int64_t> deadlines;  // of alerts under way, ns
-  std::map<int64_t, Findings> findings;
+  std::map<int64_t, LookedUp> findings;
   std::map<uint32_t, Name> names;
   std::map<std::thread::id, int64_t> busy_since;  // of working threads
   size_t workers = 0;
@@ -121,7 +121,7 @@ void Inspector::Shared::perform(const Job& job) {
     return;
   }
   const auto& inspection = std::get<Inspection>(job);
-  Findings found;
+  LookedUp found;
   found.user = name_of(inspection.event.uid);
   found.login_user = name_of(inspection.event.auid);
   found.facts =
@@ -174,7 +174,7 @@ void Inspector::forget(int64_t alert_id) {
   shared_->findings.erase(alert_id);
 }
 
-std::optional<Findings> Inspector::finish(int64_t alert_id) {
+std::optional<LookedUp> Inspector::finish(int64_t alert_id) {
   Shared& shared = *shared_;
   std::unique_lock lock(shared.mutex);
   const auto expected = shared.deadlines.find(alert_id);

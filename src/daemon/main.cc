@@ -12,8 +12,8 @@
 #include "preload/daemon/check.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
-#include "preload/daemon/signals.h"
 #include "preload/daemon/self_test.h"
+#include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
 
 namespace preload {

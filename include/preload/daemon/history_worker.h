@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -120,7 +121,8 @@ class HistoryWorker {
   void prune();
   void feed_relay();
   void hand_over(const std::vector<Alert>& alerts);
-  void count(std::span<const Decision> decisions);
+  void count(std::span<const Decision> decisions, int64_t time_us);
+  Status write_hits();
   [[nodiscard]] AlertMark mark() const;
 
   std::unique_ptr<Store> store_;
@@ -145,6 +147,12 @@ class HistoryWorker {
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
+  // Hits since the last flush, by the exception's text.
+  struct Hits {
+    uint64_t count = 0;
+    int64_t last_us = 0;
+  };
+  std::map<std::string, Hits> hits_;
   uint64_t baseline_terms_ = 0;
   uint64_t learned_terms_ = 0;
   bool learning_ = false;

@@ -15,7 +15,7 @@
 namespace preload {
 
 // What was found out for one alert.
-struct Findings {
+struct LookedUp {
   AlertFacts facts;
   std::string user;        // name of event.uid
   std::string login_user;  // name of event.auid
@@ -49,7 +49,7 @@ class Inspector {
 
   // What was found for alert `alert_id`, waited for until kDeadlineNs after its
   // submit(). Nothing when it was not submitted or took too long.
-  [[nodiscard]] std::optional<Findings> finish(int64_t alert_id);
+  [[nodiscard]] std::optional<LookedUp> finish(int64_t alert_id);
 
   // The name of a user if it is known already. Otherwise it is looked up, for
   // the next time. Any thread; never blocks.
