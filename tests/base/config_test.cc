@@ -76,20 +76,21 @@ TEST(Config, EveryKeyIsSetShownRefusedAndDocumented) {
     const auto sample = samples().find(setting.key);
     ASSERT_NE(sample, samples().end());
     const std::string key(setting.key);
-    const Config config = parsed(key + " = " + sample->second.good);
+    const Config config =
+        parsed(fmt::format("{} = {}", key, sample->second.good));
     EXPECT_NE(config, Config{});
     EXPECT_EQ(setting.get(config), sample->second.good);
     // What it shows of its default sets the default again.
     const std::string by_default = setting.get(Config{});
     if (!by_default.empty()) {
-      EXPECT_EQ(parsed(key + "=" + by_default), Config{});
+      EXPECT_EQ(parsed(fmt::format("{}={}", key, by_default)), Config{});
     }
     const std::string error =
         error_of(fmt::format("\n{} = {}", key, sample->second.bad));
     EXPECT_TRUE(error.starts_with("test.conf:2: " + key)) << error;
     EXPECT_NE(error.find(setting.allowed), std::string::npos) << error;
     EXPECT_NE(error_of(key + " =").find("no value"), std::string::npos);
-    const std::string twice = key + "=" + sample->second.good + "\n";
+    const std::string twice = fmt::format("{}={}\n", key, sample->second.good);
     if (setting.repeatable)
       EXPECT_TRUE(parse_config(twice + twice, "test.conf").has_value());
     else
