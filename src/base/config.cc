@@ -248,7 +248,7 @@ std::vector<Setting> make_settings() {
   table.push_back(word<EcsEvents>(
       "ecs_events", "alerts or all", false, &Config::ecs_events,
       {{"alerts", EcsEvents::kAlerts}, {"all", EcsEvents::kAll}}));
-  table.push_back(word<bool>("audit_message", "yes or no", true,
+  table.push_back(word<bool>("audit_message", "yes or no", false,
                              &Config::audit_message,
                              {{"yes", true}, {"no", false}}));
   table.push_back(word<CaptureChoice>("capture", "auto, connector or audit",
@@ -265,7 +265,7 @@ std::vector<Setting> make_settings() {
        {"ignore", UnauditedPolicy::kIgnore}}));
   table.push_back(duration("audit_wait", kDuration, &Config::audit_wait, 1));
   table.push_back(path("metrics_file", false, &Config::metrics_file, true));
-  table.push_back(path("state_file", true, &Config::state_file, false));
+  table.push_back(path("state_file", false, &Config::state_file, false));
   return table;
 }
 

@@ -59,13 +59,14 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const Config& config,
 }
 
 Status Pipeline::start_history() {
-  auto store = Store::open(config_.database, clock_);
-  if (!store)
-    return tl::unexpected(store.error());
-  auto rule = make_rule(config_, config_file_, (*store)->created_at_us());
+  auto opened = open_or_begin_anew(config_.database, clock_);
+  if (!opened)
+    return tl::unexpected(opened.error());
+  Store& store = *opened->store;
+  auto rule = make_rule(config_, config_file_, store.created_at_us());
   if (!rule)
     return tl::unexpected(rule.error());
-  const auto baseline_taken = (*store)->baseline_taken();
+  const auto baseline_taken = store.baseline_taken();
   if (!baseline_taken)
     return tl::unexpected(baseline_taken.error());
   rule->inventory_is_baseline = !*baseline_taken;
@@ -77,7 +78,7 @@ Status Pipeline::start_history() {
       metrics_, clock_, Backoff{},
       [this](Alert& alert) { add_findings(alert); });
   history_ = std::make_unique<HistoryWorker>(
-      std::move(*store), std::move(*rule), config_, config_file_, metrics_,
+      std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
       clock_,
       HistoryWorker::Outlet{[this](const Alert& alert) {
                               inspector_.submit(alert);
@@ -95,15 +96,19 @@ void Pipeline::add_findings(Alert& alert) {
   auto found = inspector_.finish(alert.alert_id);
   if (!found)
     return;
-  if (alert.event.user.empty())
+  // Audit's own word, where there is one, stays.
+  Inspected inspected{alert.alert_id, found->facts, {}};
+  if (alert.event.user.empty()) {
     alert.event.user = found->user;
-  if (alert.event.login_user.empty())
+    inspected.names.emplace_back(alert.event.uid, std::move(found->user));
+  }
+  if (alert.event.login_user.empty()) {
     alert.event.login_user = found->login_user;
-  alert.facts = found->facts;
-  history_->post(Inspected{alert.alert_id,
-                           std::move(found->facts),
-                           {{alert.event.uid, std::move(found->user)},
-                            {alert.event.auid, std::move(found->login_user)}}});
+    inspected.names.emplace_back(alert.event.auid,
+                                 std::move(found->login_user));
+  }
+  alert.facts = std::move(found->facts);
+  history_->post(std::move(inspected));
 }
 
 Status Pipeline::start_capture() {

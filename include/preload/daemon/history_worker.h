@@ -26,6 +26,7 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
+#include "preload/store/recovery.h"
 #include "preload/store/store.h"
 
 namespace preload {
@@ -72,7 +73,8 @@ using HistoryItem =
 // waits for it: items are held in memory up to a bound, alerts are raised at
 // once against what is known and what was alerted meanwhile, with alert id 0
 // for "not stored", and storing is tried again every few seconds. What was
-// held is then stored without being sent a second time.
+// held is then stored without being sent a second time. A database that is
+// damaged, deleted or replaced while in use is begun anew, with a message.
 class HistoryWorker {
  public:
   // The way to the relay: see Relay::try_send() and Relay::take_rewind().
@@ -83,7 +85,8 @@ class HistoryWorker {
   // Called once, on the store thread, when it cannot go on.
   using Fail = std::function<void(const std::string&)>;
 
-  HistoryWorker(std::unique_ptr<Store> store, Rule rule, Config config,
+  // `opened` is the database of `config`, `rule` its rule.
+  HistoryWorker(OpenedStore opened, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
                 Outlet outlet, Fail fail);
   HistoryWorker(const HistoryWorker&) = delete;
@@ -117,6 +120,8 @@ class HistoryWorker {
   void hold(HistoryItem item);
   void retry_held();
   void begin_holding(const Error& error);
+  void begin_anew(const std::string& why);
+  void announce(const std::string& text);
   void keep_house();
   void prune();
   void feed_relay();
