@@ -158,7 +158,7 @@ class Pipeline : public testing::Test {
     });
     exec.argv = argv;
     exec.argc = argv.size();
-    exec.uid_name = "bob";
+    exec.uid_name = exec.auid_name = "bob";
     return exec;
   }
 
