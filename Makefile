@@ -42,13 +42,49 @@ LIBS       := audit auparse spdlog fmt sqlite3 libcap-ng libseccomp libcrypto
 TEST_LIBS  := gtest gmock
 BENCH_LIBS := benchmark
 
+# One table: package manager, how it installs, what building and running needs,
+# what the tests need besides. The first manager that is there is used.
+apt.install    := env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
+apt.update     := apt-get update
+apt.build      := g++ make pkg-config libaudit-dev libauparse-dev libspdlog-dev \
+                  libfmt-dev libsqlite3-dev libcap-ng-dev libseccomp-dev libssl-dev \
+                  nlohmann-json3-dev libexpected-dev auditd sqlite3
+apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy \
+                  libclang-rt-14-dev gcovr rsyslog util-linux libcap2-bin groff mandoc \
+                  shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
+                  prometheus logrotate git
+dnf.install    := dnf install -y
+dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
+                  sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \
+                  expected-devel audit sqlite
+dnf.test       := gtest-devel gmock-devel google-benchmark-devel clang clang-tools-extra \
+                  gcovr rsyslog groff mandoc ShellCheck fakeroot libfaketime torsocks \
+                  proxychains-ng glibc-static libstdc++-static git
+zypper.install := zypper --non-interactive install
+zypper.build   := gcc-c++ make pkgconf audit-devel spdlog-devel fmt-devel sqlite3-devel \
+                  libcap-ng-devel libseccomp-devel libopenssl-devel \
+                  nlohmann_json-devel tl-expected-devel audit sqlite3
+zypper.test    := gtest gmock benchmark-devel clang rsyslog groff mandoc ShellCheck \
+                  fakeroot glibc-devel-static git
+pacman.install := pacman -S --needed --noconfirm
+pacman.build   := gcc make pkgconf audit spdlog fmt sqlite libcap-ng libseccomp openssl \
+                  nlohmann-json tl-expected
+pacman.test    := gtest benchmark clang groff mandoc shellcheck fakeroot git
+PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v $(p:apt=apt-get)),$(p))))
+
 NO_COMPILE := clean help deps format format-check layers dist uninstall
+WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
+TEST_GOALS := $(filter check% asan ubsan tsan coverage lint fuzz bench,$(MAKECMDGOALS))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
-ifneq ($(filter deps,$(MAKECMDGOALS)),deps)
+ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
 $(error missing libraries; see above, then `make deps`)
 endif
 endif
+endif
+# As many jobs as processors, unless told otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 # Asked on first use, so that `make deps install` can install them before.
 PC_CFLAGS = $(eval PC_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) | sed 's/-I/-isystem /g'))$(PC_CFLAGS)
@@ -110,6 +146,9 @@ $(PIPELINE_TEST): $(call obj,$(PIPELINE) $(SUPPORT)) $(LIB)
 $(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 
+$(BUILD)/bench: $(call obj,$(BENCHES)) $(LIB)
+	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lbenchmark_main $(shell $(PKG_CONFIG) --libs $(BENCH_LIBS))
+
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
 
@@ -129,6 +168,8 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 
 -include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES)))
 
+# `make deps ...` installs before anything is compiled.
+$(BUILD)/flags: | $(WITH_DEPS)
 FLAGS = $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
@@ -157,6 +198,9 @@ GTEST_FLAGS = --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
 export PRELOAD_BINARY   = $(CURDIR)/$(BIN)
 export PRELOAD_PROGRAMS = $(CURDIR)/$(BUILD)/programs
 
+check: ## all tests: unit, pipeline, live; says what ran and what could not
+	+sh tests/check $(MAKE)
+
 check-unit: $(UNIT_TEST) ## unit tests alone (T=Glob* for some)
 	$(UNIT_TEST) $(GTEST_FLAGS)
 
@@ -165,6 +209,33 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
+
+.PHONY: debug asan ubsan tsan
+debug asan ubsan tsan: ## unit and pipeline tests under another build mode
+	+$(MAKE) MODE=$@ check-unit check-pipeline
+
+.PHONY: coverage
+coverage: ## line and branch coverage of src/
+	+$(MAKE) MODE=$@ check-unit check-pipeline
+	gcovr --root . --filter src/ --print-summary --html-details build/coverage/report.html
+
+.PHONY: fuzz
+FUZZ_SECONDS ?= 30
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+ifeq ($(MODE),fuzz)
+fuzz: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
+	@for t in $(patsubst tests/fuzz/fuzz_%.cc,%,$(FUZZERS)); do \
+	   mkdir -p $(BUILD)/corpus/$$t; \
+	   $(BUILD)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
+	     $(BUILD)/corpus/$$t tests/fuzz/corpus/$$t || exit 1; done
+else
+	+$(MAKE) MODE=fuzz fuzz
+endif
+
+.PHONY: bench
+bench: $(BUILD)/bench $(BIN) $(PROGRAMS) ## cost per exec against other plugins (as root), and micro-benchmarks
+	$(BUILD)/bench $(if $(T),--benchmark_filter='$(T)')
+	sh tests/bench/cost $(BIN)
 
 .PHONY: format format-check
 format: ## rewrite sources with clang-format
@@ -176,9 +247,90 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c++20 $(PC_CFLAGS) && touch $@
 
-.PHONY: tidy
-tidy: $(TIDY)
+.PHONY: lint layers
+lint: format-check layers $(TIDY) ## clang-format, clang-tidy, layer order, manuals, shell scripts
+	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
+	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
+	shellcheck audisp/control tests/check tests/demo/demo tests/bench/cost .ci/run tests/ecs/run
+
+# A file of layer L may include "preload/M/x.h" only if M comes no later in
+# LAYERS than L.
+layers: ## check that includes point down the list of layers
+	@awk -v layers='$(LAYERS)' ' \
+	  BEGIN { n = split(layers, l, " "); for (i = 1; i <= n; i++) rank[l[i]] = i } \
+	  FNR == 1 { n = split(FILENAME, p, "/"); own = p[n - 1] } \
+	  match($$0, /^#include "preload\/[a-z]+\//) { \
+	    other = substr($$0, 19, RLENGTH - 19); \
+	    if ((other in rank) && rank[other] > rank[own]) { bad = 1; \
+	      print FILENAME ": " own " may not include " other } } \
+	  END { exit bad }' $(SRCS) $(wildcard include/preload/*/*.h)
+
+##@ Install
+.PHONY: install uninstall start stop
+EXAMPLES := $(datadir)/$(NAME)
+# Files that the user may have edited: put in place once, then left alone; the
+# newest is always in $(EXAMPLES).
+KEPT = $(BUILD)/staged/preload.conf:$(sysconfdir)/audit/plugins.d/preload.conf \
+       audisp/audisp-preload.conf:$(sysconfdir)/audit/audisp-preload.conf \
+       audisp/rules/45-preload.rules:$(sysconfdir)/audit/rules.d/45-preload.rules
+
+$(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
+	@mkdir -p $(@D)
+	sed 's,@sbindir@,$(sbindir),' $< >$@
+
+install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
+	$(INSTALL) -D -m 0750 $(BIN) $(DESTDIR)$(sbindir)/$(NAME)
+	$(INSTALL) -d -m 0750 $(DESTDIR)$(sysconfdir)/audit $(DESTDIR)$(sysconfdir)/audit/plugins.d $(DESTDIR)$(sysconfdir)/audit/rules.d
+	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
+	  $(INSTALL) -D -m 0644 $$from $(DESTDIR)$(EXAMPLES)/examples/$${from##*/}; \
+	  if [ -e $$to ]; then cmp -s $$from $$to || echo "kept $$to, which differs from $(EXAMPLES)/examples/$${from##*/}"; \
+	  else $(INSTALL) -m 0640 $$from $$to && echo "installed $$to"; fi; done
+	$(INSTALL) -D -m 0644 audisp/systemd/50-$(NAME).conf $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf
+	$(INSTALL) -D -m 0644 audisp/logrotate/$(NAME) $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME)
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(EXAMPLES)/queries
+	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
+	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
+	-[ -n "$(DESTDIR)" ] || { chgrp adm $(localstatedir)/lib/$(NAME) && chmod 2750 $(localstatedir)/lib/$(NAME); }
+	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
+	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
+	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
+
+uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; keeps the history and what the user edited
+	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
+	  [ -e $$to ] || continue; \
+	  if cmp -s $$from $$to; then rm -f $$to; else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
+	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
+	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) \
+	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
+	rm -rf $(DESTDIR)$(EXAMPLES)
+	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d 2>/dev/null
+	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME)"
+
+start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
+	sh audisp/control start $(sbindir)/$(NAME)
+stop: ## have auditd stop the plugin and remove its rules (as root)
+	sh audisp/control stop $(sbindir)/$(NAME)
+
+.PHONY: demo
+demo: $(BIN) $(PROGRAMS) ## see it work: a private auditd, real programs, their alerts
+	sh tests/demo/demo $(BIN)
+
+##@ Other
+.PHONY: deps
+deps: ## install what building needs, and testing when a test target is named too (as root)
+	@[ -n "$(PACKAGER)" ] || { echo "no apt, dnf, zypper or pacman here: install by hand $(LIBS)"; exit 1; }
+	$(if $($(PACKAGER).update),$($(PACKAGER).update))
+	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test))
+
+.PHONY: dist
+dist: ## source tarball of HEAD
+	@mkdir -p build
+	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | gzip -9n >build/$(NAME)-$(VERSION).tar.gz
 
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^##@/{print "\n" substr($$0,5)} /^[a-z].*:.*## /{printf "  %-16s %s\n",$$1,$$2}' Makefile

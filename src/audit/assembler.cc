@@ -51,15 +51,15 @@ void Assembler::on_syscall(const Record& record) {
   }
   if (!syscall->success)
     return;
-  if (has_key(syscall->key, kPreloadFileKey))
-    handler_.on_preload_file(record.id.audit_id(), syscall->pid);
   const std::string_view name =
       syscalls_.name_of(syscall->arch, syscall->syscall);
+  ExecRecord exec{record.id, syscall->pid, syscall->ppid,
+                  name,      syscall->exe, syscall->key};
+  if (has_key(syscall->key, kPreloadFileKey))
+    handler_.on_preload_file(exec);
   // A repeated record adds nothing to an event that is open.
   if (name.empty() || (!open_.empty() && open_.contains(record.id)))
     return;
-  ExecRecord exec{record.id, syscall->pid, syscall->ppid,
-                  name,      syscall->exe, syscall->key};
   exec.loader = exec.exe.is_hex ? is_loader(exec.exe.decoded())
                                 : is_loader(exec.exe.text);
   const ExecVerdict verdict = handler_.on_exec(exec);

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kHeader = sizeof(uint32_t);
 constexpr size_t kAlign = 8;
 // One system call for so many bytes passed through.
-constexpr size_t kReturnStep = 256 * 1024;
+constexpr size_t kReturnStep = size_t{256} * 1024;
 // Smaller rings keep their memory: a step would be too much of them.
 constexpr size_t kReturnCapacity = 8 * kReturnStep;
 

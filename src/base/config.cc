@@ -22,7 +22,7 @@ constexpr size_t kMaxFileBytes = size_t{1} << 20;
 constexpr size_t kMaxNames = 64;
 // ld.so's own names are shorter; the scanner's buffer has this size.
 constexpr size_t kMaxNameBytes = 255;
-constexpr int64_t kMaxDuration = 100 * 366 * kDay;
+constexpr int64_t kMaxDuration = int64_t{100} * 366 * kDay;
 constexpr size_t kMaxExceptions = 10'000;
 
 template <class T>
@@ -145,7 +145,7 @@ bool set_names(std::vector<std::string>& names, std::string_view value,
 }
 
 const Words<int>& facilities() {
-  static const Words<int> kFacilities{
+  static const Words<int> table{
       {"kern", LOG_KERN},         {"user", LOG_USER},
       {"mail", LOG_MAIL},         {"daemon", LOG_DAEMON},
       {"auth", LOG_AUTH},         {"syslog", LOG_SYSLOG},
@@ -156,7 +156,7 @@ const Words<int>& facilities() {
       {"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
       {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
       {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}};
-  return kFacilities;
+  return table;
 }
 
 constexpr std::string_view kDuration = "a duration such as 30d, 12h, 5m or 90s";
@@ -248,7 +248,7 @@ std::vector<Setting> make_settings() {
   table.push_back(word<EcsEvents>(
       "ecs_events", "alerts or all", false, &Config::ecs_events,
       {{"alerts", EcsEvents::kAlerts}, {"all", EcsEvents::kAll}}));
-  table.push_back(word<bool>("audit_message", "yes or no", true,
+  table.push_back(word<bool>("audit_message", "yes or no", false,
                              &Config::audit_message,
                              {{"yes", true}, {"no", false}}));
   table.push_back(word<CaptureChoice>("capture", "auto, connector or audit",
@@ -265,7 +265,7 @@ std::vector<Setting> make_settings() {
        {"ignore", UnauditedPolicy::kIgnore}}));
   table.push_back(duration("audit_wait", kDuration, &Config::audit_wait, 1));
   table.push_back(path("metrics_file", false, &Config::metrics_file, true));
-  table.push_back(path("state_file", true, &Config::state_file, false));
+  table.push_back(path("state_file", false, &Config::state_file, false));
   return table;
 }
 
@@ -301,8 +301,8 @@ std::string apply_line(Config& config, std::set<std::string_view>& seen,
 }  // namespace
 
 std::span<const Setting> settings() {
-  static const std::vector<Setting> kSettings = make_settings();
-  return kSettings;
+  static const std::vector<Setting> table = make_settings();
+  return table;
 }
 
 Result<Config> parse_config(std::string_view text, std::string_view name) {

@@ -300,8 +300,16 @@ void Correlator::on_exec_event(uint64_t token, AuditExec&& exec) {
   }
 }
 
-void Correlator::on_preload_file(const AuditId& id, int32_t /*pid*/) {
-  out_.on_preload_file(id);
+void Correlator::on_preload_file(const ExecRecord& record) {
+  ExecEvent event;
+  event.origin = Origin::kPreloadFile;
+  event.audit = record.id.audit_id();
+  event.time_us = event.audit.wall_us();
+  event.pid = record.pid;
+  event.ppid = record.ppid;
+  event.executable = record.exe.decoded();
+  event.key = record.key.decoded();
+  out_.on_preload_file(std::move(event));
 }
 
 void Correlator::release_held(int32_t pid, uint64_t token) {

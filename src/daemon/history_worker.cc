@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 
 #include "preload/base/log.h"
 #include "preload/base/text.h"
-#include "preload/detect/loader_options.h"
+#include "preload/store/sqlite.h"
 
 namespace preload {
 namespace {
@@ -72,11 +73,10 @@ class HistoryWorker::Interim final : public History {
   std::unordered_map<Digest, int64_t, DigestHash> alerted_;
 };
 
-HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
-                             Config config, std::string config_file,
-                             Metrics& metrics, const Clock& clock,
-                             Outlet outlet, Fail fail)
-    : store_(std::move(store)),
+HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
+                             std::string config_file, Metrics& metrics,
+                             const Clock& clock, Outlet outlet, Fail fail)
+    : store_(std::move(opened.store)),
       rule_(std::move(rule)),
       config_(std::move(config)),
       config_file_(std::move(config_file)),
@@ -86,6 +86,11 @@ HistoryWorker::HistoryWorker(std::unique_ptr<Store> store, Rule rule,
       fail_(std::move(fail)),
       queue_(kQueueItems, kQueueBytes) {
   learning_ = rule_.rule().learning_until_us > clock_.wall_us();
+  if (!opened.moved_to.empty())
+    announce(
+        fmt::format("history lost: the database was damaged and is now "
+                    "{}; a new one was begun",
+                    escaped(opened.moved_to)));
   thread_ = std::thread([this] {
     try {
       run();
@@ -133,15 +138,14 @@ void HistoryWorker::run() {
       if (const auto* barrier = std::get_if<Barrier>(&item))
         reached.push_back(barrier->reached);
     process(std::move(items));
+    if (last)
+      flush_due_ns_ = 0;
     keep_house();
     for (const auto& promise : reached)
       promise->set_value();
     if (last)
       break;
   }
-  if (const auto flushed = store_->flush(); !flushed)
-    log_error("counts of the last seconds are lost: " +
-              flushed.error().message());
 }
 
 void HistoryWorker::process(std::vector<HistoryItem> items) {
@@ -150,11 +154,15 @@ void HistoryWorker::process(std::vector<HistoryItem> items) {
   for (size_t done = 0; done < items.size();) {
     const auto batch =
         std::span(items).subspan(done, std::min(kBatch, items.size() - done));
-    if (!interim_) {
-      if (const auto stored = store_all(batch); !stored)
-        begin_holding(stored.error());
+    // Once more when a new database had to be begun.
+    bool stored = false;
+    for (int attempt = 0; !stored && !interim_ && attempt < 2; ++attempt) {
+      const Status status = store_all(batch);
+      stored = status.has_value();
+      if (!stored)
+        begin_holding(status.error());
     }
-    if (interim_)
+    if (!stored)
       for (HistoryItem& item : batch)
         hold(std::move(item));
     done += batch.size();
@@ -198,8 +206,12 @@ Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
   }
   if (const auto* acks = std::get_if<Acknowledged>(&item))
     return store_->acknowledge(acks->alert_ids);
-  if (const auto* inspected = std::get_if<Inspected>(&item))
+  if (const auto* inspected = std::get_if<Inspected>(&item)) {
+    for (const auto& [uid, name] : inspected->names)
+      if (auto noted = store_->note_user(uid, name); !noted)
+        return noted;
     return store_->add_facts(inspected->alert_id, inspected->facts);
+  }
   if (const auto* config = std::get_if<NewConfig>(&item))
     return apply_config(config->config);
   if (const auto* done = std::get_if<InventoryDone>(&item))
@@ -230,7 +242,7 @@ Status HistoryWorker::apply_exec(const ExecEvent& event,
   auto raised = store_->record(event, *decisions, mark());
   if (!raised)
     return tl::unexpected(raised.error());
-  count(*decisions);
+  count(*decisions, event.time_us);
   for (Alert& alert : *raised) {
     if (interim_ && interim_->alerted(alert.term.digest)) {
       if (auto sent = store_->acknowledge(std::span(&alert.alert_id, 1)); !sent)
@@ -265,6 +277,10 @@ Status HistoryWorker::summarise(const std::string& text,
 // ---- While the database refuses
 
 void HistoryWorker::begin_holding(const Error& error) {
+  if (is_corrupt(error)) {
+    begin_anew("damaged: " + error.message());
+    return;
+  }
   interim_ = std::make_unique<Interim>(*store_);
   retry_due_ns_ = clock_.monotonic_ns() + kRetryNs;
   log_error(fmt::format(
@@ -273,7 +289,35 @@ void HistoryWorker::begin_holding(const Error& error) {
       error.message(), kHeldBytes >> 20));
 }
 
+void HistoryWorker::begin_anew(const std::string& why) {
+  log_error(fmt::format("the database {} is {}; beginning a new one",
+                        config_.database, why));
+  store_.reset();
+  auto opened = open_or_begin_anew(config_.database, clock_);
+  if (!opened) {
+    fail_("cannot open the database again: " + opened.error().message());
+    throw std::runtime_error("no database");
+  }
+  store_ = std::move(opened->store);
+  interim_.reset();
+  handed_ = 0;
+  behind_ = true;
+  announce(opened->moved_to.empty()
+               ? "history lost: the database was " + why
+               : fmt::format("history lost: the database was damaged and is "
+                             "now {}; a new one was begun",
+                             escaped(opened->moved_to)));
+}
+
+// A message of its own, outside of any batch.
+void HistoryWorker::announce(const std::string& text) {
+  if (const auto alert = store_->record_summary(text, mark()); !alert)
+    log_error(text);
+}
+
 void HistoryWorker::hold(HistoryItem item) {
+  if (!interim_)
+    interim_ = std::make_unique<Interim>(*store_);
   if (const auto* exec = std::get_if<NewExec>(&item)) {
     auto decisions = rule_.decide(exec->event, clock_.wall_us(), *interim_);
     for (Decision& decision : *decisions) {
@@ -336,6 +380,8 @@ void HistoryWorker::keep_house() {
   const auto capped = rule_.take_capped(clock_.wall_us());
   const bool learned =
       learning_ && rule_.rule().learning_until_us <= clock_.wall_us();
+  if (flush_due && !store_->in_place())
+    begin_anew("deleted or replaced while it was in use");
   if (flush_due || capped || learned) {
     flush_due_ns_ = now_ns + kFlushNs;
     Status status = store_->begin();
@@ -347,6 +393,8 @@ void HistoryWorker::keep_house() {
                       learned_terms_, duration_text(config_.learning_period)),
           alerts);
     if (status)
+      status = write_hits();
+    if (status)
       status = store_->flush();
     if (status)
       status = store_->commit();
@@ -357,6 +405,7 @@ void HistoryWorker::keep_house() {
       return;
     }
     learning_ = learning_ && !learned;
+    hits_.clear();
     hand_over(alerts);
     if (const auto terms = store_->term_count())
       metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
@@ -411,9 +460,15 @@ void HistoryWorker::feed_relay() {
   }
 }
 
-void HistoryWorker::count(std::span<const Decision> decisions) {
+void HistoryWorker::count(std::span<const Decision> decisions,
+                          int64_t time_us) {
   metrics_.add(Metric::kMatched, decisions.empty() ? 0 : 1);
   for (const Decision& decision : decisions) {
+    if (decision.exception) {
+      Hits& hits = hits_[rule_.rule().exceptions.at(*decision.exception).text];
+      ++hits.count;
+      hits.last_us = std::max(hits.last_us, time_us);
+    }
     switch (decision.verdict) {
       case Verdict::kKnown:
         metrics_.add(Metric::kTermsKnown);
@@ -438,6 +493,14 @@ void HistoryWorker::count(std::span<const Decision> decisions) {
         break;
     }
   }
+}
+
+Status HistoryWorker::write_hits() {
+  for (const auto& [text, hits] : hits_)
+    if (auto added = store_->add_exception_hits(text, hits.count, hits.last_us);
+        !added)
+      return added;
+  return {};
 }
 
 AlertMark HistoryWorker::mark() const {

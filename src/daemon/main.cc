@@ -12,9 +12,10 @@
 #include "preload/daemon/check.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
-#include "preload/daemon/signals.h"
 #include "preload/daemon/self_test.h"
+#include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
+#include "preload/detect/rule.h"
 
 namespace preload {
 namespace {
@@ -34,6 +35,8 @@ int run(const Options& options) {
   start_log(log_sink(config ? config->syslog_socket : Config().syslog_socket));
   if (!config)
     return stop_with(kExitConfiguration, config.error());
+  if (const auto rule = make_rule(*config, options.config, 0); !rule)
+    return stop_with(kExitConfiguration, rule.error());
   auto pipeline = Pipeline::start(*config, options.config, STDIN_FILENO,
                                   std::move(*signals), parent);
   if (!pipeline)

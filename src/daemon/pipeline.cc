@@ -16,6 +16,7 @@
 #include "preload/base/text.h"
 #include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
+#include "preload/detect/loader_options.h"
 
 namespace preload {
 namespace {
@@ -58,13 +59,14 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const Config& config,
 }
 
 Status Pipeline::start_history() {
-  auto store = Store::open(config_.database, clock_);
-  if (!store)
-    return tl::unexpected(store.error());
-  auto rule = make_rule(config_, config_file_, (*store)->created_at_us());
+  auto opened = open_or_begin_anew(config_.database, clock_);
+  if (!opened)
+    return tl::unexpected(opened.error());
+  Store& store = *opened->store;
+  auto rule = make_rule(config_, config_file_, store.created_at_us());
   if (!rule)
     return tl::unexpected(rule.error());
-  const auto baseline_taken = (*store)->baseline_taken();
+  const auto baseline_taken = store.baseline_taken();
   if (!baseline_taken)
     return tl::unexpected(baseline_taken.error());
   rule->inventory_is_baseline = !*baseline_taken;
@@ -73,15 +75,40 @@ Status Pipeline::start_history() {
       [this](std::span<const int64_t> ids) {
         history_->post(Acknowledged{{ids.begin(), ids.end()}});
       },
-      metrics_, clock_);
+      metrics_, clock_, Backoff{},
+      [this](Alert& alert) { add_findings(alert); });
   history_ = std::make_unique<HistoryWorker>(
-      std::move(*store), std::move(*rule), config_, config_file_, metrics_,
+      std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
       clock_,
-      HistoryWorker::Outlet{
-          [this](const Alert& alert) { return relay_->try_send(alert); },
-          [this] { return relay_->take_rewind(); }},
+      HistoryWorker::Outlet{[this](const Alert& alert) {
+                              inspector_.submit(alert);
+                              const bool taken = relay_->try_send(alert);
+                              if (!taken)
+                                inspector_.forget(alert.alert_id);
+                              return taken;
+                            },
+                            [this] { return relay_->take_rewind(); }},
       [this](const std::string& what) { fail_from_thread(what); });
   return {};
+}
+
+void Pipeline::add_findings(Alert& alert) {
+  auto found = inspector_.finish(alert.alert_id);
+  if (!found)
+    return;
+  // Audit's own word, where there is one, stays.
+  Inspected inspected{alert.alert_id, found->facts, {}};
+  if (alert.event.user.empty()) {
+    alert.event.user = found->user;
+    inspected.names.emplace_back(alert.event.uid, std::move(found->user));
+  }
+  if (alert.event.login_user.empty()) {
+    alert.event.login_user = found->login_user;
+    inspected.names.emplace_back(alert.event.auid,
+                                 std::move(found->login_user));
+  }
+  alert.facts = std::move(found->facts);
+  history_->post(std::move(inspected));
 }
 
 Status Pipeline::start_capture() {
@@ -114,6 +141,7 @@ Status Pipeline::start_input(int input) {
   reader_ = std::make_unique<RecordReader>(
       input, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
+  start_inventory();
   write_state();
   log_info(fmt::format(
       "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
@@ -121,15 +149,34 @@ Status Pipeline::start_input(int input) {
   return {};
 }
 
+// The programs that run already, apart from those that the listeners see.
+void Pipeline::start_inventory() {
+  inventory_ = std::thread(
+      [this, names = config_.capture_env_vars, before = now_ticks()] {
+        try {
+          const WatchList watched(names);
+          const size_t processes = take_inventory(
+              capture_->proc(), watched, before, clock_, stopping_,
+              [this](ExecEvent&& event) { history_->post(NewExec{event}); });
+          if (!stopping_)
+            history_->post(InventoryDone{processes});
+        } catch (const std::exception& error) {
+          fail_from_thread(
+              fmt::format("the inventory thread failed: {}", error.what()));
+        }
+      });
+}
+
 Pipeline::~Pipeline() {
+  stopping_ = true;
   // Stages end in the order of the data; a relay without its history would
   // acknowledge into nothing.
+  if (inventory_.joinable())
+    inventory_.join();
   reader_.reset();
   assembler_.reset();
   correlator_.reset();
   capture_.reset();
-  if (inventory_.joinable())
-    inventory_.join();
   if (relay_)
     relay_->stop(0);
   history_.reset();
@@ -197,7 +244,8 @@ Pipeline::Turn Pipeline::handle_signals() {
 }
 
 int Pipeline::wait_milliseconds() {
-  int64_t due = std::min(coverage_due_ns_, report_due_ns_);
+  int64_t due =
+      std::min({coverage_due_ns_, report_due_ns_, preload_file_.due_ns()});
   if (const auto deadline = correlator_->deadline_ns())
     due = std::min(due, *deadline);
   if (const auto deadline = assembler_->deadline_ns())
@@ -216,6 +264,10 @@ void Pipeline::keep_time() {
     if (!deltas.empty())
       history_->post(CoverageDeltas{std::move(deltas)});
   }
+  if (now_ns >= preload_file_.due_ns()) {
+    if (auto event = preload_file_.look(clock_))
+      give(std::move(*event));
+  }
   if (now_ns >= report_due_ns_) {
     report_due_ns_ = now_ns + kReportNs;
     write_metrics(config_, metrics_);
@@ -228,6 +280,19 @@ void Pipeline::on_exec(ExecEvent&& event) {
   if (event.origin == Origin::kUnaudited &&
       config_.unaudited == UnauditedPolicy::kIgnore)
     return;
+  if (event.user.empty())
+    event.user = inspector_.name_if_known(event.uid);
+  // A loader's options stand for variables; it may have both.
+  const auto watched = [this](std::string_view name) {
+    return capture_->watched().matches(name);
+  };
+  if (auto loader = loader_event(event, watched))
+    give(std::move(*loader));
+  if (!event.env.empty())
+    give(std::move(event));
+}
+
+void Pipeline::give(ExecEvent&& event) {
   if (config_.ecs_events == EcsEvents::kAll)
     relay_->send_event(event);
   history_->post(NewExec{std::move(event)});
@@ -241,11 +306,14 @@ void Pipeline::on_missed(ExecEvent&& event) {
   history_->post(MissedExec{std::move(event)});
 }
 
-void Pipeline::on_preload_file(const AuditId& /*id*/) {}
+void Pipeline::on_preload_file(ExecEvent&& event) {
+  preload_file_.fired(std::move(event), clock_.monotonic_ns());
+}
 
 // ---- Signals
 
 void Pipeline::reload() {
+  relay_->reopen();  // logrotate's wish, whatever becomes of the rest
   auto config = load_config(config_file_);
   if (config) {
     if (const auto rule = make_rule(*config, config_file_, 0); !rule)
@@ -287,6 +355,8 @@ void Pipeline::fail_from_thread(const std::string& what) {
 }
 
 void Pipeline::shut_down() {
+  stopping_ = true;
+  inventory_.join();
   // What auditd wrote before it went is still in the socket.
   if (reader_->drain())
     assembler_->flush();

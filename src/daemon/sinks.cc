@@ -4,6 +4,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,7 @@ namespace preload {
 namespace {
 
 constexpr unsigned kStateMode = 0644;
+constexpr unsigned kFolderMode = 0755;
 
 int severity_of(LogLevel level) {
   switch (level) {
@@ -83,6 +85,12 @@ void write_state_file(const Config& config, const std::string& config_file,
   facts.capture_mode = to_string(capture.mode());
   facts.capture_reason = escaped(capture.reason());
   facts.more.emplace_back("database", escaped(config.database));
+  // /run is empty after a boot.
+  std::error_code ignored;
+  const auto folder = std::filesystem::path(config.state_file).parent_path();
+  if (std::filesystem::create_directory(folder, ignored))
+    std::filesystem::permissions(folder, std::filesystem::perms(kFolderMode),
+                                 ignored);
   const auto written =
       replace_file(config.state_file, state_report(facts, metrics), kStateMode);
   if (!written)

@@ -37,8 +37,9 @@ bool fits(size_t entries, size_t bytes, size_t more) {
 class Relay::Impl {
  public:
   Impl(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-       const Clock& clock, Backoff backoff)
-      : acknowledge_(std::move(acknowledge)),
+       const Clock& clock, Backoff backoff, Prepare prepare)
+      : prepare_(std::move(prepare)),
+        acknowledge_(std::move(acknowledge)),
         metrics_(metrics),
         clock_(clock),
         distributor_(std::move(sinks), metrics, clock, backoff),
@@ -72,6 +73,7 @@ class Relay::Impl {
   // With the mutex.
   void count_queue();
 
+  const Prepare prepare_;
   const Acknowledge acknowledge_;
   Metrics& metrics_;
   const Clock& clock_;
@@ -219,8 +221,11 @@ void Relay::Impl::work(Inbox& inbox) {
     distributor_.reopen();
   if (inbox.stopping && !std::exchange(seen_stopping_, true))
     distributor_.retry_now();
-  for (Alert& alert : inbox.alerts)
+  for (Alert& alert : inbox.alerts) {
+    if (prepare_)
+      prepare_(alert);
     distributor_.add(std::move(alert));
+  }
   distributor_.run();
   if (inbox.refused)
     distributor_.leave_laggards_behind();
@@ -256,9 +261,10 @@ void Relay::Impl::report(bool refused) {
 }
 
 Relay::Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-             const Clock& clock, Backoff backoff)
+             const Clock& clock, Backoff backoff, Prepare prepare)
     : impl_(std::make_unique<Impl>(std::move(sinks), std::move(acknowledge),
-                                   metrics, clock, backoff)) {}
+                                   metrics, clock, backoff,
+                                   std::move(prepare))) {}
 
 Relay::~Relay() {
   stop(0);

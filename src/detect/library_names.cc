@@ -15,11 +15,11 @@ constexpr size_t kMaxCandidates = 64;
 constexpr size_t kMaxDirectories = 32;
 
 const std::string& machine() {
-  static const std::string kMachine = [] {
+  static const std::string machine_name = [] {
     utsname name{};
     return ::uname(&name) == 0 ? std::string(name.machine) : std::string();
   }();
-  return kMachine;
+  return machine_name;
 }
 
 // What $LIB may stand for; which of them is a matter of the distribution.

@@ -262,6 +262,10 @@ Status Store::complete(const ExecEvent& event) {
   });
 }
 
+Status Store::note_user(uint32_t uid, const std::string& name) {
+  return impl_->within([&] { return impl_->terms.note_user(uid, name); });
+}
+
 Status Store::record_missed(const ExecEvent& event) {
   return impl_->within([&]() -> Status {
     impl_->lists.add_missed(event);

@@ -40,8 +40,8 @@ class Handler final : public AuditHandler {
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     delivered.push_back({token, std::move(exec)});
   }
-  void on_preload_file(const AuditId& id, int32_t pid) override {
-    preload_file.emplace_back(to_string(id), pid);
+  void on_preload_file(const ExecRecord& record) override {
+    preload_file.emplace_back(to_string(record.id.audit_id()), record.pid);
   }
 
   bool keep = true;

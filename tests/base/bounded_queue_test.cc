@@ -79,6 +79,7 @@ TEST(BoundedQueue, ManyProducersLoseNothingAndKeepTheirOrder) {
   constexpr int kItems = 20'000;
   BoundedQueue<std::pair<int, int>> queue(64, 1 << 20);
   std::vector<std::thread> producers;
+  producers.reserve(kProducers);
   for (int p = 0; p < kProducers; ++p)
     producers.emplace_back([&queue, p] {
       for (int i = 0; i < kItems; ++i)

@@ -38,7 +38,7 @@ ByteRing make_ring(size_t capacity) {
 
 // Messages that can be checked: message `n` repeats a pattern of its own.
 std::byte pattern(uint32_t n, size_t i) {
-  return static_cast<std::byte>((n * 2'654'435'761U + i * 131U) >> 8);
+  return static_cast<std::byte>((size_t{n} * 2'654'435'761U + i * 131U) >> 8);
 }
 
 bool push(ByteRing& ring, uint32_t n, size_t size) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/config.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -33,7 +36,7 @@ struct Sample {
   std::string bad;
 };
 const std::map<std::string, Sample, std::less<>>& samples() {
-  static const std::map<std::string, Sample, std::less<>> kSamples{
+  static const std::map<std::string, Sample, std::less<>> table{
       {"capture_env_vars", {"LD_AUDIT,LD_*", "*"}},
       {"new_terms_fields", {"process.env_vars,user.id", "user.id"}},
       {"history_window", {"5d", "5w"}},
@@ -58,7 +61,7 @@ const std::map<std::string, Sample, std::less<>>& samples() {
       {"metrics_file", {"/tmp/m.prom", "m.prom"}},
       {"state_file", {"/tmp/state", "state"}},
   };
-  return kSamples;
+  return table;
 }
 
 TEST(Config, EmptyIsTheDefaults) {
@@ -73,19 +76,21 @@ TEST(Config, EveryKeyIsSetShownRefusedAndDocumented) {
     const auto sample = samples().find(setting.key);
     ASSERT_NE(sample, samples().end());
     const std::string key(setting.key);
-    const Config config = parsed(key + " = " + sample->second.good);
+    const Config config =
+        parsed(fmt::format("{} = {}", key, sample->second.good));
     EXPECT_NE(config, Config{});
     EXPECT_EQ(setting.get(config), sample->second.good);
     // What it shows of its default sets the default again.
     const std::string by_default = setting.get(Config{});
     if (!by_default.empty()) {
-      EXPECT_EQ(parsed(key + "=" + by_default), Config{});
+      EXPECT_EQ(parsed(fmt::format("{}={}", key, by_default)), Config{});
     }
-    const std::string error = error_of("\n" + key + " = " + sample->second.bad);
+    const std::string error =
+        error_of(fmt::format("\n{} = {}", key, sample->second.bad));
     EXPECT_TRUE(error.starts_with("test.conf:2: " + key)) << error;
     EXPECT_NE(error.find(setting.allowed), std::string::npos) << error;
     EXPECT_NE(error_of(key + " =").find("no value"), std::string::npos);
-    const std::string twice = key + "=" + sample->second.good + "\n";
+    const std::string twice = fmt::format("{}={}\n", key, sample->second.good);
     if (setting.repeatable)
       EXPECT_TRUE(parse_config(twice + twice, "test.conf").has_value());
     else
@@ -182,11 +187,12 @@ TEST(Config, LoadsATrustedFile) {
   const std::string path = dir / "preload.conf";
   const auto missing = load_config(path);
   ASSERT_FALSE(missing.has_value());
-  ASSERT_EQ(::system(("umask 077; echo max_alerts=3 >" + path).c_str()), 0);
+  std::ofstream(path) << "max_alerts=3\n";
+  ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
   const auto config = load_config(path);
   ASSERT_TRUE(config.has_value()) << config.error().message();
   EXPECT_EQ(config->max_alerts, 3U);
-  ASSERT_EQ(::system(("echo nonsense >>" + path).c_str()), 0);
+  std::ofstream(path, std::ios::app) << "nonsense\n";
   EXPECT_TRUE(load_config(path).error().message().starts_with(path + ":2: "));
 }
 

@@ -20,7 +20,7 @@ namespace {
 class TrustedFile : public ::testing::Test {
  protected:
   std::string make(const std::string& content, mode_t mode) {
-    const std::string path = dir_ / "file";
+    std::string path = dir_ / "file";
     std::ofstream(path) << content;
     ::chmod(path.c_str(), mode);
     return path;

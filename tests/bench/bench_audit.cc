@@ -30,7 +30,7 @@ class Handler final : public AuditHandler {
   void on_exec_event(uint64_t /*token*/, AuditExec&& exec) override {
     benchmark::DoNotOptimize(exec);
   }
-  void on_preload_file(const AuditId& /*id*/, int32_t /*pid*/) override {}
+  void on_preload_file(const ExecRecord& /*record*/) override {}
 
  private:
   bool keep_;

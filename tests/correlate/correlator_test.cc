@@ -33,7 +33,7 @@ class Recorder final : public ExecHandler {
   void on_missed(ExecEvent&& event) override {
     missed.push_back(std::move(event));
   }
-  void on_preload_file(const AuditId& /*id*/) override {}
+  void on_preload_file(ExecEvent&& /*event*/) override {}
 
   std::vector<ExecEvent> execs, after_all, missed;
 };

@@ -12,7 +12,7 @@
 #include "../support/temp_dir.h"
 #include "preload/deliver/text_format.h"
 #include "samples.h"
-#include "syslog_daemon.h"
+#include "support/syslog_daemon.h"
 
 namespace preload {
 namespace {

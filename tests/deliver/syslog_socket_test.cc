@@ -17,7 +17,7 @@
 
 #include "../support/fake_clock.h"
 #include "../support/temp_dir.h"
-#include "syslog_daemon.h"
+#include "support/syslog_daemon.h"
 
 namespace preload {
 namespace {

@@ -37,35 +37,35 @@ std::string error_of(const std::string& text) {
   return exception ? "" : exception.error().message();
 }
 
-const EnvVar kVar{"LD_PRELOAD", "/usr/lib/libfoo.so"};
+const EnvVar given{"LD_PRELOAD", "/usr/lib/libfoo.so"};
 
 TEST(Exception, MatchesOneField) {
-  EXPECT_TRUE(applies("process.env_vars:LD_PRELOAD=/usr/lib/*", kVar));
-  EXPECT_FALSE(applies("process.env_vars:/usr/lib/*", kVar));
-  EXPECT_FALSE(applies("process.env_vars:ld_preload=*", kVar));  // case
-  EXPECT_TRUE(applies("process.executable:/usr/bin/i?", kVar));
-  EXPECT_FALSE(applies("process.executable:/usr/bin/i", kVar));  // whole value
-  EXPECT_TRUE(applies("process.parent.executable: /snap/*", kVar));
-  EXPECT_TRUE(applies("user.id:1000", kVar));
-  EXPECT_TRUE(applies("event.code:preload-exec", kVar));
-  EXPECT_TRUE(applies("user.audit.id:\"\"", kVar));
-  EXPECT_TRUE(applies("process.args:id -u *", kVar));
+  EXPECT_TRUE(applies("process.env_vars:LD_PRELOAD=/usr/lib/*", given));
+  EXPECT_FALSE(applies("process.env_vars:/usr/lib/*", given));
+  EXPECT_FALSE(applies("process.env_vars:ld_preload=*", given));  // case
+  EXPECT_TRUE(applies("process.executable:/usr/bin/i?", given));
+  EXPECT_FALSE(applies("process.executable:/usr/bin/i", given));  // whole value
+  EXPECT_TRUE(applies("process.parent.executable: /snap/*", given));
+  EXPECT_TRUE(applies("user.id:1000", given));
+  EXPECT_TRUE(applies("event.code:preload-exec", given));
+  EXPECT_TRUE(applies("user.audit.id:\"\"", given));
+  EXPECT_TRUE(applies("process.args:id -u *", given));
 }
 
 TEST(Exception, AllConditionsMustHold) {
-  EXPECT_TRUE(applies("user.id:1000 and process.name:id", kVar));
-  EXPECT_FALSE(applies("user.id:1000 and process.name:ls", kVar));
-  EXPECT_TRUE(applies("user.id:1000 and not process.name:ls", kVar));
-  EXPECT_FALSE(applies("not user.id:1000 and not process.name:ls", kVar));
-  EXPECT_TRUE(applies("user.id:1000\tand  not \t process.name: ls", kVar));
+  EXPECT_TRUE(applies("user.id:1000 and process.name:id", given));
+  EXPECT_FALSE(applies("user.id:1000 and process.name:ls", given));
+  EXPECT_TRUE(applies("user.id:1000 and not process.name:ls", given));
+  EXPECT_FALSE(applies("not user.id:1000 and not process.name:ls", given));
+  EXPECT_TRUE(applies("user.id:1000\tand  not \t process.name: ls", given));
 }
 
 TEST(Exception, QuotesAreLiteral) {
   const EnvVar star{"LD_PRELOAD", "/tmp/*.so"};
   EXPECT_TRUE(applies(R"(process.env_vars:"LD_PRELOAD=/tmp/*.so")", star));
-  EXPECT_FALSE(applies(R"(process.env_vars:"LD_PRELOAD=/usr/*")", kVar));
+  EXPECT_FALSE(applies(R"(process.env_vars:"LD_PRELOAD=/usr/*")", given));
   EXPECT_TRUE(applies(
-      R"(process.args:"id -u 'rock and roll'" and user.id:1000)", kVar));
+      R"(process.args:"id -u 'rock and roll'" and user.id:1000)", given));
   EXPECT_TRUE(
       applies(R"(process.env_vars:"A=\"\\\x0a\xff")", {"A", "\"\\\n\xff"}));
 }
@@ -182,7 +182,7 @@ TEST(Glob, AgreesWithTheDefinition) {
 }
 
 TEST(Glob, StarsInARowStayCheap) {
-  const std::string text(128 * 1024, 'a');
+  const std::string text(size_t{128} * 1024, 'a');
   EXPECT_FALSE(glob_match("*a*a*a*a*a*a*a*a*a*a*a*a*b", text));
   EXPECT_TRUE(glob_match("*a*a*a*a*a*a*a*a*a*a*a*a*", text));
 }

@@ -48,8 +48,8 @@ class Handler final : public AuditHandler {
     check(!to_string(exec.id).empty(), "an event has an id");
     kept_.erase(kept);
   }
-  void on_preload_file(const AuditId& /*id*/, int32_t pid) override {
-    check(pid > 0, "pid is positive");
+  void on_preload_file(const ExecRecord& record) override {
+    check(record.pid > 0, "pid is positive");
   }
   [[nodiscard]] size_t kept() const { return kept_.size(); }
 

@@ -21,7 +21,7 @@ TEST(Growth, AMillionExecsOfKnownValuesStayBelowTwoMegabytes) {
   constexpr int kExecs = 1'000'000;
   constexpr int64_t kSecond = 1'000'000;
   FakeClock clock;
-  TempDir dir;
+  TempDir dir(memory_directory());
   const std::string path = dir / "history.db";
   auto store = must(Store::open(path, clock));
 

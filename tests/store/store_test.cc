@@ -73,7 +73,7 @@ TEST_F(StoreTest, EachVerdictHasItsState) {
               state);
     const bool raised = verdict == Verdict::kNew || verdict == Verdict::kCapped;
     EXPECT_EQ(alerts.size(), raised ? 1U : 0U) << state;
-    EXPECT_EQ(last_counted(state).has_value(), verdict != Verdict::kExcepted);
+    EXPECT_EQ(last_counted(state).has_value(), counts_as_history(verdict));
   }
   EXPECT_EQ(must(store_->term_count()), 6);
   EXPECT_EQ(ask("SELECT group_concat(state) FROM alert"), "pending,capped");

@@ -20,10 +20,11 @@ class PrivateAuditd {
   static std::string obstacle();
 
   struct Setup {
-    std::string configuration;  // further lines of the plugin's configuration
+    // Further lines of the plugin's configuration.
+    std::string configuration = {};
     std::string log_format = "ENRICHED";
     // A command that stands before the plugin: {"/path/wrapper", "arg", ...}
-    std::vector<std::string> wrapper;
+    std::vector<std::string> wrapper = {};
     bool rules = true;
     bool syslog = true;
   };

@@ -58,7 +58,8 @@ class AuditHandler {
   // they could not be parsed, `exec` has only what ExecRecord had.
   virtual void on_exec_event(uint64_t token, AuditExec&& exec) = 0;
   // A successful call whose key is kPreloadFileKey.
-  virtual void on_preload_file(const AuditId& id, int32_t pid) = 0;
+  // `record.syscall` is empty when it is no exec.
+  virtual void on_preload_file(const ExecRecord& record) = 0;
 };
 
 // One thread. An event ends with its EOE record, or with PROCTITLE, which the

@@ -51,8 +51,9 @@ class ExecHandler {
   virtual void on_audited_after_all(ExecEvent&& event) = 0;
   // Capture kNone, with its reason.
   virtual void on_missed(ExecEvent&& event) = 0;
-  // The watch on /etc/ld.so.preload has fired.
-  virtual void on_preload_file(const AuditId& id) = 0;
+  // The watch on /etc/ld.so.preload has fired: the program that touched it, as
+  // far as its SYSCALL record tells, without variables. Origin kPreloadFile.
+  virtual void on_preload_file(ExecEvent&& event) = 0;
 };
 
 class Correlator final : public AuditHandler {
@@ -101,7 +102,7 @@ class Correlator final : public AuditHandler {
 
   ExecVerdict on_exec(const ExecRecord& record) override;
   void on_exec_event(uint64_t token, AuditExec&& exec) override;
-  void on_preload_file(const AuditId& id, int32_t pid) override;
+  void on_preload_file(const ExecRecord& record) override;
 
  private:
   // A mark that waits for its audit event.

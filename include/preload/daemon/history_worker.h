@@ -7,11 +7,13 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,6 +26,7 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
+#include "preload/store/recovery.h"
 #include "preload/store/store.h"
 
 namespace preload {
@@ -47,6 +50,7 @@ struct Acknowledged {
 struct Inspected {
   int64_t alert_id = 0;
   AlertFacts facts;
+  std::vector<std::pair<uint32_t, std::string>> names;  // of users
 };
 struct NewConfig {
   Config config;
@@ -69,7 +73,8 @@ using HistoryItem =
 // waits for it: items are held in memory up to a bound, alerts are raised at
 // once against what is known and what was alerted meanwhile, with alert id 0
 // for "not stored", and storing is tried again every few seconds. What was
-// held is then stored without being sent a second time.
+// held is then stored without being sent a second time. A database that is
+// damaged, deleted or replaced while in use is begun anew, with a message.
 class HistoryWorker {
  public:
   // The way to the relay: see Relay::try_send() and Relay::take_rewind().
@@ -80,7 +85,8 @@ class HistoryWorker {
   // Called once, on the store thread, when it cannot go on.
   using Fail = std::function<void(const std::string&)>;
 
-  HistoryWorker(std::unique_ptr<Store> store, Rule rule, Config config,
+  // `opened` is the database of `config`, `rule` its rule.
+  HistoryWorker(OpenedStore opened, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
                 Outlet outlet, Fail fail);
   HistoryWorker(const HistoryWorker&) = delete;
@@ -114,11 +120,14 @@ class HistoryWorker {
   void hold(HistoryItem item);
   void retry_held();
   void begin_holding(const Error& error);
+  void begin_anew(const std::string& why);
+  void announce(const std::string& text);
   void keep_house();
   void prune();
   void feed_relay();
   void hand_over(const std::vector<Alert>& alerts);
-  void count(std::span<const Decision> decisions);
+  void count(std::span<const Decision> decisions, int64_t time_us);
+  Status write_hits();
   [[nodiscard]] AlertMark mark() const;
 
   std::unique_ptr<Store> store_;
@@ -143,6 +152,12 @@ class HistoryWorker {
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
+  // Hits since the last flush, by the exception's text.
+  struct Hits {
+    uint64_t count = 0;
+    int64_t last_us = 0;
+  };
+  std::map<std::string, Hits> hits_;
   uint64_t baseline_terms_ = 0;
   uint64_t learned_terms_ = 0;
   bool learning_ = false;

@@ -21,7 +21,10 @@
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
 #include "preload/daemon/history_worker.h"
+#include "preload/daemon/inspector.h"
+#include "preload/daemon/surroundings.h"
 #include "preload/deliver/relay.h"
+#include "preload/detect/preload_file.h"
 
 namespace preload {
 
@@ -46,15 +49,16 @@ class Pipeline final : public ExecHandler {
   void on_exec(ExecEvent&& event) override;
   void on_audited_after_all(ExecEvent&& event) override;
   void on_missed(ExecEvent&& event) override;
-  void on_preload_file(const AuditId& id) override;
+  void on_preload_file(ExecEvent&& event) override;
 
  private:
   Pipeline(Config config, std::string config_file, Fd signals, pid_t parent);
   Status start_history();
+  void add_findings(Alert& alert);
   Status start_capture();
   Status start_input(int input);
-  void take_inventory();
-  void read_preload_file(const AuditId& id);
+  void start_inventory();
+  void give(ExecEvent&& event);
 
   enum class Turn { kGoOn, kStop };
   Turn wait_and_read();
@@ -78,6 +82,7 @@ class Pipeline final : public ExecHandler {
   std::string failure_;
   int64_t started_us_ = 0;
 
+  Inspector inspector_;
   // In the order of the data, last stage first.
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<HistoryWorker> history_;
@@ -88,6 +93,8 @@ class Pipeline final : public ExecHandler {
   std::unique_ptr<Assembler> assembler_;
   std::unique_ptr<RecordReader> reader_;
   std::thread inventory_;
+  PreloadFileWatch preload_file_{std::string(kPreloadFile)};
+  std::atomic<bool> stopping_{false};
 
   int input_ = -1;
   size_t last_bytes_ = 0;

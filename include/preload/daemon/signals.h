@@ -18,7 +18,7 @@ enum class SignalMeaning {
   kNone,    // no signal, or one that is to be ignored
   kReload,  // SIGHUP
   kStop,    // SIGTERM of the parent
-  kReport,  // SIGUSR1, or SIGCONT as `auditctl --signal cont` sends it
+  kReport,  // SIGUSR1 or SIGCONT
 };
 
 // The next signal of `fd`; does not wait. SIGTERM counts only from `parent`:

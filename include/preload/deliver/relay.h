@@ -34,8 +34,12 @@ class Relay {
   // none when only the offering is to go on: there is room again, or a rewind.
   using Acknowledge = std::function<void(std::span<const int64_t> alert_ids)>;
 
+  // Called on the relay's thread before an alert is offered to its first sink:
+  // adds what others have found out meanwhile. May block a little.
+  using Prepare = std::function<void(Alert& alert)>;
+
   Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-        const Clock& clock, Backoff backoff = {});
+        const Clock& clock, Backoff backoff = {}, Prepare prepare = {});
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();  // stop(0)

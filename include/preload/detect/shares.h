@@ -16,11 +16,11 @@
 // container is not that root, and those of all containers are one user.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "preload/correlate/exec_event.h"
@@ -71,7 +71,10 @@ class Shares {
   struct User {
     uint32_t id = kUnsetId;
     bool container_root = false;
-    auto operator<=>(const User&) const = default;
+    bool operator<(const User& other) const {
+      return std::tie(id, container_root) <
+             std::tie(other.id, other.container_root);
+    }
     [[nodiscard]] bool is_root() const { return id == 0 && !container_root; }
   };
   struct Account {

@@ -78,6 +78,8 @@ class Store final : public History {
   Status add_coverage(const CoverageDelta& delta);
   // What an inspector found about an alert.
   Status add_facts(int64_t alert_id, const AlertFacts& facts);
+  // The name of a user, for the views. Nothing happens for an empty one.
+  Status note_user(uint32_t uid, const std::string& name);
   Status acknowledge(std::span<const int64_t> alert_ids);
   // Hits of an exception since the last call, for the doctor.
   Status add_exception_hits(const std::string& text, uint64_t hits,

@@ -39,6 +39,7 @@ class Terms {
   Result<int64_t> record(const ExecEvent& event, const Decision& decision);
   // The names of the event's users, where they are known.
   Status note_users(const ExecEvent& event);
+  Status note_user(uint32_t uid, const std::string& name);
 
   void commit();
   void rollback();
@@ -75,7 +76,6 @@ class Terms {
   Result<Known*> find(const Digest& digest);
   Result<Known*> insert(const ExecEvent& event, const Decision& decision);
   Status write_sighting(const Place& place, const Seen& seen);
-  Status note_user(uint32_t uid, const std::string& name);
 
   Database& database_;
   RecentMap<Digest, Known, DigestHash> known_{kCached};

@@ -42,6 +42,8 @@ class SyslogDaemon {
     return bytes;
   }
 
+  // Ends a receive() of another thread.
+  void shut_down() { ::shutdown(fd_.get(), SHUT_RDWR); }
   void stop() {
     connection_.reset();
     fd_.reset();

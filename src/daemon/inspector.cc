@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/inspector.h"
+
+#include <pwd.h>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "preload/base/log.h"
+#include "preload/detect/inspect.h"
+
+namespace preload {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int64_t kNameAgeNs = 3600 * kNanosPerSecond;
+
+struct Inspection {
+  int64_t alert_id = 0;
+  Term term;
+  ExecEvent event;
+};
+struct NameLookup {
+  uint32_t uid = 0;
+};
+using Job = std::variant<Inspection, NameLookup>;
+
+struct Name {
+  std::string name;  // empty: there is none
+  int64_t since_ns = 0;
+  bool asked = false;  // a look-up is under way
+};
+
+std::string look_up(uint32_t uid) {
+  if (uid == kUnsetId)
+    return {};
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr)
+    return {};
+  return found->pw_name;
+}
+
+}  // namespace
+
+// Workers keep it alive: they may outlive the Inspector.
+struct Inspector::Shared : std::enable_shared_from_this<Shared> {
+  void enqueue(Job job);
+  void ensure_worker();
+  void work();
+  void perform(const Job& job);
+  std::string name_of(uint32_t uid);
+
+  const SystemClock clock{};
+  std::mutex mutex;
+  std::condition_variable work_ready;
+  std::condition_variable done;
+  std::deque<Job> jobs;
+  std::map<int64_t, int64_t> deadlines;  // of alerts under way, ns
+  std::map<int64_t, LookedUp> findings;
+  std::map<uint32_t, Name> names;
+  std::map<std::thread::id, int64_t> busy_since;  // of working threads
+  size_t workers = 0;
+  bool stopping = false;
+};
+
+// With the mutex, like ensure_worker().
+void Inspector::Shared::enqueue(Job job) {
+  jobs.push_back(std::move(job));
+  ensure_worker();
+  work_ready.notify_one();
+}
+
+void Inspector::Shared::ensure_worker() {
+  const int64_t now_ns = clock.monotonic_ns();
+  size_t stuck = 0;
+  for (const auto& [thread, since_ns] : busy_since)
+    if (now_ns - since_ns > kDeadlineNs)
+      ++stuck;
+  if (stuck < workers || workers == kMaxWorkers)
+    return;
+  if (workers > 0)
+    log_limited(LogLevel::kWarning, "inspector-stuck",
+                "looking up a library or user name hangs (a file or directory "
+                "server that does not answer?); alerts go on without it");
+  ++workers;
+  std::thread([self = shared_from_this()] { self->work(); }).detach();
+}
+
+void Inspector::Shared::work() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    work_ready.wait(lock, [&] { return stopping || !jobs.empty(); });
+    if (stopping)
+      return;
+    const Job job = std::move(jobs.front());
+    jobs.pop_front();
+    busy_since[std::this_thread::get_id()] = clock.monotonic_ns();
+    lock.unlock();
+    perform(job);
+    lock.lock();
+    if (stopping)
+      return;
+    busy_since.erase(std::this_thread::get_id());
+  }
+}
+
+void Inspector::Shared::perform(const Job& job) {
+  if (const auto* lookup = std::get_if<NameLookup>(&job)) {
+    name_of(lookup->uid);
+    return;
+  }
+  const auto& inspection = std::get<Inspection>(job);
+  LookedUp found;
+  found.user = name_of(inspection.event.uid);
+  found.login_user = name_of(inspection.event.auid);
+  found.facts =
+      inspect(inspection.event, inspection.term,
+              steady_clock::now() + std::chrono::nanoseconds(kDeadlineNs));
+  const std::lock_guard lock(mutex);
+  if (deadlines.contains(inspection.alert_id))
+    findings[inspection.alert_id] = std::move(found);
+  done.notify_all();
+}
+
+std::string Inspector::Shared::name_of(uint32_t uid) {
+  {
+    const std::lock_guard lock(mutex);
+    const auto known = names.find(uid);
+    if (known != names.end() && known->second.since_ns != 0 &&
+        clock.monotonic_ns() - known->second.since_ns < kNameAgeNs)
+      return known->second.name;
+  }
+  std::string name = look_up(uid);
+  const std::lock_guard lock(mutex);
+  if (names.size() >= kMaxNames)
+    names.clear();
+  names[uid] = {name, clock.monotonic_ns(), false};
+  return name;
+}
+
+Inspector::Inspector() : shared_(std::make_shared<Shared>()) {}
+
+Inspector::~Inspector() {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->stopping = true;
+  shared_->work_ready.notify_all();
+}
+
+void Inspector::submit(const Alert& alert) {
+  if (alert.alert_id == 0 || alert.kind != AlertKind::kNewTerm)
+    return;
+  const std::lock_guard lock(shared_->mutex);
+  if (shared_->deadlines.size() >= kMaxQueued)
+    return;
+  shared_->deadlines[alert.alert_id] =
+      shared_->clock.monotonic_ns() + kDeadlineNs;
+  shared_->enqueue(Inspection{alert.alert_id, alert.term, alert.event});
+}
+
+void Inspector::forget(int64_t alert_id) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->deadlines.erase(alert_id);
+  shared_->findings.erase(alert_id);
+}
+
+std::optional<LookedUp> Inspector::finish(int64_t alert_id) {
+  Shared& shared = *shared_;
+  std::unique_lock lock(shared.mutex);
+  const auto expected = shared.deadlines.find(alert_id);
+  if (expected == shared.deadlines.end())
+    return std::nullopt;
+  const int64_t left_ns = expected->second - shared.clock.monotonic_ns();
+  shared.done.wait_for(lock,
+                       std::chrono::nanoseconds(std::max<int64_t>(left_ns, 0)),
+                       [&] { return shared.findings.contains(alert_id); });
+  shared.deadlines.erase(alert_id);
+  const auto found = shared.findings.extract(alert_id);
+  if (found.empty())
+    return std::nullopt;
+  return std::move(found.mapped());
+}
+
+std::string Inspector::name_if_known(uint32_t uid) {
+  if (uid == kUnsetId)
+    return {};
+  const std::lock_guard lock(shared_->mutex);
+  Name& name = shared_->names[uid];
+  const bool old = shared_->clock.monotonic_ns() - name.since_ns >= kNameAgeNs;
+  if (old && !name.asked && shared_->jobs.size() < kMaxQueued) {
+    name.asked = true;
+    shared_->enqueue(NameLookup{uid});
+  }
+  return name.name;
+}
+
+}  // namespace preload
