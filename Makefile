@@ -170,8 +170,10 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 
 -include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES)))
 
-# `make deps ...` installs before anything is compiled.
-$(BUILD)/flags: | $(WITH_DEPS)
+# `make deps ...` installs before anything else is done.
+ifneq ($(WITH_DEPS),)
+$(filter-out deps,$(MAKECMDGOALS)) $(PROGRAMS) $(BUILD)/flags: | deps
+endif
 FLAGS = $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
@@ -249,8 +251,9 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c++20 $(PC_CFLAGS) && touch $@
 
-.PHONY: lint layers
-lint: format-check layers $(TIDY) ## clang-format, clang-tidy, layer order, manuals, shell scripts
+.PHONY: lint tidy layers
+tidy: $(TIDY) ## clang-tidy over everything
+lint: format-check layers ## clang-format, layer order, manuals, shell scripts
 	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
 	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
 	shellcheck audisp/control tests/check tests/demo/demo tests/bench/cost .ci/run tests/ecs/run

@@ -22,10 +22,13 @@ namespace preload {
 namespace {
 
 // How long records are left to gather after the first has woken us. Reading
-// each as it comes costs a wake-up apiece; the socket holds some 240 of them.
-constexpr auto kGather = std::chrono::milliseconds(4);
-// When a batch was larger than this, more come faster than they gather.
-constexpr size_t kBusyBytes = size_t{24} << 10;
+// each as it comes costs a wake-up apiece. The socket holds some 240 of them,
+// auditd's own queue 2000 more: after a batch that was large they gather less,
+// or not at all.
+constexpr auto kGather = std::chrono::milliseconds(12);
+constexpr auto kGatherLess = std::chrono::milliseconds(4);
+constexpr size_t kLargeBytes = size_t{8} << 10;
+constexpr size_t kHugeBytes = size_t{24} << 10;
 constexpr int64_t kCoverageNs = 5 * kNanosPerSecond;
 constexpr int64_t kReportNs = 15 * kNanosPerSecond;
 // Of the two seconds that an end may take.
@@ -215,8 +218,9 @@ Pipeline::Turn Pipeline::wait_and_read() {
 }
 
 Pipeline::Turn Pipeline::read_records() {
-  if (last_bytes_ < kBusyBytes)
-    std::this_thread::sleep_for(kGather);
+  if (last_bytes_ < kHugeBytes)
+    std::this_thread::sleep_for(last_bytes_ < kLargeBytes ? kGather
+                                                          : kGatherLess);
   const auto state = reader_->drain();
   last_bytes_ = reader_->last_bytes();
   assembler_->expire();

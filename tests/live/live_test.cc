@@ -139,9 +139,10 @@ TEST_F(Live, WaysToStartAProgram) {
                   {"LD_LIBRARY_PATH=/way/execveat"})
                   .good());
   wait_alert("/way/execveat");
-  EXPECT_EQ(audit.query("SELECT count(*) FROM sightings WHERE value = "
-                        "'/way/execveat' AND executable = '" +
-                        program("exit_now") + "'"),
+  EXPECT_EQ(audit.query_until("SELECT count(*) FROM sightings WHERE value = "
+                              "'/way/execveat' AND executable = '" +
+                                  program("exit_now") + "'",
+                              "1"),
             "1");
 
   run({"/bin/sh", "-c",
