@@ -67,7 +67,7 @@ std::vector<Entry> our_entries(const Machine& machine,
     const std::string name = file->path().filename().string();
     if (std::count(name.begin(), name.end(), '.') != 1)
       continue;
-    const std::string path = folder + "/" + name;
+    const std::string path = fmt::format("{}/{}", folder, name);
     const auto text = read_file(machine, path);
     if (!text)
       continue;

@@ -69,6 +69,7 @@ Result<std::string> run(const std::vector<std::string>& argv) {
   Fd out(ends[0]);
   Fd in(ends[1]);
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& argument : argv)
     pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kConfigOption = 'c';
 
-const std::array<option, 6> kLongOptions{
+constexpr std::array<option, 6> kLongOptions{
     {{"config", required_argument, nullptr, kConfigOption},
      {"check", no_argument, nullptr, static_cast<int>(Action::kCheck)},
      {"self-test", no_argument, nullptr, static_cast<int>(Action::kSelfTest)},
@@ -31,6 +31,7 @@ Result<Options> parse_options(std::span<char* const> args) {
   optind = 0;  // scan from the start, also a second time
   opterr = 0;
   while (true) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet
     const int found = ::getopt_long(static_cast<int>(args.size()), argv.data(),
                                     "", kLongOptions.data(), nullptr);
     if (found == -1)

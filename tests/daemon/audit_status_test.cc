@@ -16,7 +16,7 @@
 
 // libaudit's own, set by auditctl: an architecture comes before
 // system calls, a key after them.
-// NOLINTNEXTLINE(bugprone-reserved-identifier)
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" int _audit_syscalladded;
 
 namespace preload {

@@ -24,7 +24,7 @@ class CheckHistory : public testing::Test {
   std::string line(const std::string& condition) {
     return line_of(fake_.examine(), condition);
   }
-  std::unique_ptr<Store> store() {
+  [[nodiscard]] std::unique_ptr<Store> store() const {
     auto opened =
         Store::open(fake_.machine.at(FakeMachine::kDatabase), fake_.clock);
     EXPECT_TRUE(opened.has_value()) << opened.error().message();
@@ -97,8 +97,9 @@ TEST_F(CheckHistory, FindsDamage) {
     ASSERT_TRUE((*database)->checkpoint(true).has_value());
   }
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(2 * 4096);
-  file << std::string(3 * 4096, '\x5a');
+  constexpr std::streamoff kPage = 4096;
+  file.seekp(2 * kPage);
+  file << std::string(size_t{3} * kPage, '\x5a');
   file.close();
   EXPECT_THAT(line("database healthy"), StartsWith("FAIL"));
 }

@@ -21,7 +21,7 @@ using testing::IsEmpty;
 using testing::StartsWith;
 
 AuditRule never_rule(std::vector<std::string> conditions) {
-  AuditRule rule = exec_rule(kB64);
+  AuditRule rule = exec_rule(b64());
   rule.always = false;
   rule.conditions = std::move(conditions);
   return rule;
@@ -45,19 +45,19 @@ class CheckRules : public testing::Test {
 };
 
 TEST_F(CheckRules, WantsExecveAndExecveatOfEachAbi) {
-  rules()[0].syscalls.reset(kB64.execveat);
+  rules()[0].syscalls.reset(b64().execveat);
   EXPECT_THAT(line("exec rules for b64"),
               StartsWith("FAIL  exec rules for b64 programs: no rule for "
                          "execveat with arch=b64; put /etc/audit/rules.d/"
                          "45-preload.rules in place"));
-  rules()[0].syscalls.set(kB64.execveat);
-  rules()[0].syscalls.reset(kB64.execve);
+  rules()[0].syscalls.set(b64().execveat);
+  rules()[0].syscalls.reset(b64().execve);
   EXPECT_THAT(line("exec rules for b64"), HasSubstr("no rule for execve with"));
   EXPECT_THAT(line("exec rules for b32"), StartsWith("ok"));
 }
 
 TEST_F(CheckRules, TakesARuleWithoutArchForEveryAbi) {
-  AuditRule any = exec_rule(kB64);
+  AuditRule any = exec_rule(b64());
   any.arch.reset();
   any.syscalls.set();
   rules() = {any, watch_rule()};
@@ -81,7 +81,7 @@ TEST_F(CheckRules, WarnsOfRulesThatCoverOnlySomeUsers) {
                               "and auid!=unset"),
                     HasSubstr("daemons")));
   // A wider rule after it makes it good.
-  rules().push_back(exec_rule(kB64));
+  rules().push_back(exec_rule(b64()));
   EXPECT_THAT(line("exec rules for b64"), StartsWith("ok"));
 }
 
@@ -149,18 +149,18 @@ TEST_F(CheckRules, WantsTheWatchWithItsKey) {
 }
 
 TEST(ExecRules, TellsPartsApart) {
-  AuditRule some = exec_rule(kB64);
+  AuditRule some = exec_rule(b64());
   some.conditions = {"uid=0"};
   const std::vector<AuditRule> rules{never_rule({"auid=unset"}), some,
-                                     exec_rule(kB32)};
-  const ExecRules b64 = exec_rules(rules, kB64);
-  EXPECT_FALSE(b64.execve);
-  EXPECT_FALSE(b64.execveat);
-  EXPECT_THAT(b64.only, ElementsAre("uid=0"));
-  EXPECT_THAT(b64.never, ElementsAre("auid=unset"));
-  const ExecRules b32 = exec_rules(rules, kB32);
-  EXPECT_TRUE(b32.execve && b32.execveat);
-  EXPECT_THAT(b32.never, IsEmpty());
+                                     exec_rule(b32())};
+  const ExecRules wide = exec_rules(rules, b64());
+  EXPECT_FALSE(wide.execve);
+  EXPECT_FALSE(wide.execveat);
+  EXPECT_THAT(wide.only, ElementsAre("uid=0"));
+  EXPECT_THAT(wide.never, ElementsAre("auid=unset"));
+  const ExecRules narrow = exec_rules(rules, b32());
+  EXPECT_TRUE(narrow.execve && narrow.execveat);
+  EXPECT_THAT(narrow.never, IsEmpty());
 }
 
 }  // namespace

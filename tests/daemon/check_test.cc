@@ -13,7 +13,6 @@ namespace preload {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 TEST(Check, FindsNothingWrongWithAHealthyDeployment) {
@@ -70,47 +69,51 @@ TEST_P(CheckFault, IsTheOneThatIsReported) {
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1) << lines;
 }
 
-const std::vector<Fault> kFaults{
-    {"RulesLackB32",
-     [](FakeMachine& fake) { fake.rules.erase(fake.rules.begin() + 1); },
-     "FAIL  exec rules for b32 programs: no rule for execve and execveat with "
-     "arch=b32",
-     "45-preload.rules"},
-    {"AuditdLacksThePlugin",
-     [](FakeMachine& fake) {
-       fake.remove("/etc/audit/plugins.d/preload.conf");
-       fake.end_process(FakeMachine::kPlugin);
-     },
-     "FAIL  auditd's plugin entry: no file in /etc/audit/plugins.d starts "
-     "audisp-preload",
-     "preload.conf again and restart auditd"},
-    {"RealtimeDeniedBySystemd",
-     [](FakeMachine& fake) {
-       fake.systemctl = "RestrictRealtime=yes\nNeedDaemonReload=no\n";
-       fake.remove(kDropIn);
-       fake.capture = "nice (SCHED_FIFO refused: Operation not permitted)";
-     },
-     "FAIL  real-time scheduling of auditd.service: denied by systemd",
-     "/usr/lib/systemd/system/auditd.service.d/50-audisp-preload.conf"},
-    {"DatabaseIsNotWritable",
-     [](FakeMachine& fake) {
-       fake.machine.space = [](const std::string&) {
-         return Result<Space>(Space{1U << 30, true, true});
-       };
-     },
-     "FAIL  space for the database: the file system of "
-     "/var/lib/audisp-preload is read-only",
-     "remount"},
-    {"KernelAuditingIsOff", [](FakeMachine& fake) { fake.status.enabled = 0; },
-     "FAIL  kernel auditing: off", "auditctl -e 1"},
-    {"AuditdGaveUpRestarting",
-     [](FakeMachine& fake) { fake.end_process(FakeMachine::kPlugin); },
-     "FAIL  plugin running: its entry is active, but auditd (pid 100) has no "
-     "such process: auditd gave up restarting it (max_restarts = 7)",
-     "journalctl"},
-};
+std::vector<Fault> faults() {
+  return {
+      {"RulesLackB32",
+       [](FakeMachine& fake) { fake.rules.erase(fake.rules.begin() + 1); },
+       "FAIL  exec rules for b32 programs: no rule for execve and execveat "
+       "with "
+       "arch=b32",
+       "45-preload.rules"},
+      {"AuditdLacksThePlugin",
+       [](FakeMachine& fake) {
+         fake.remove("/etc/audit/plugins.d/preload.conf");
+         fake.end_process(FakeMachine::kPlugin);
+       },
+       "FAIL  auditd's plugin entry: no file in /etc/audit/plugins.d starts "
+       "audisp-preload",
+       "preload.conf again and restart auditd"},
+      {"RealtimeDeniedBySystemd",
+       [](FakeMachine& fake) {
+         fake.systemctl = "RestrictRealtime=yes\nNeedDaemonReload=no\n";
+         fake.remove(kDropIn);
+         fake.capture = "nice (SCHED_FIFO refused: Operation not permitted)";
+       },
+       "FAIL  real-time scheduling of auditd.service: denied by systemd",
+       "/usr/lib/systemd/system/auditd.service.d/50-audisp-preload.conf"},
+      {"DatabaseIsNotWritable",
+       [](FakeMachine& fake) {
+         fake.machine.space = [](const std::string&) {
+           return Result<Space>(Space{1U << 30, true, true});
+         };
+       },
+       "FAIL  space for the database: the file system of "
+       "/var/lib/audisp-preload is read-only",
+       "remount"},
+      {"KernelAuditingIsOff",
+       [](FakeMachine& fake) { fake.status.enabled = 0; },
+       "FAIL  kernel auditing: off", "auditctl -e 1"},
+      {"AuditdGaveUpRestarting",
+       [](FakeMachine& fake) { fake.end_process(FakeMachine::kPlugin); },
+       "FAIL  plugin running: its entry is active, but auditd (pid 100) has no "
+       "such process: auditd gave up restarting it (max_restarts = 7)",
+       "journalctl"},
+  };
+}
 
-INSTANTIATE_TEST_SUITE_P(All, CheckFault, testing::ValuesIn(kFaults),
+INSTANTIATE_TEST_SUITE_P(All, CheckFault, testing::ValuesIn(faults()),
                          [](const auto& fault) {
                            return std::string(fault.param.name);
                          });

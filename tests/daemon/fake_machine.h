@@ -27,8 +27,13 @@
 
 namespace preload {
 
-inline const ExecAbi kB64{"b64", AUDIT_ARCH_X86_64, 59, 322};
-inline const ExecAbi kB32{"b32", AUDIT_ARCH_I386, 11, 358};
+// The ABIs of x86-64.
+inline ExecAbi b64() {
+  return {"b64", AUDIT_ARCH_X86_64, 59, 322};
+}
+inline ExecAbi b32() {
+  return {"b32", AUDIT_ARCH_I386, 11, 358};
+}
 
 inline AuditRule exec_rule(const ExecAbi& abi) {
   AuditRule rule;
@@ -64,7 +69,7 @@ class FakeMachine {
     machine.root = dir_.path();
     machine.root_uid = ::geteuid();
     machine.clock = &clock;
-    machine.abis = {kB64, kB32};
+    machine.abis = {b64(), b32()};
     machine.audit_status = [this] { return Result<AuditStatus>(status); };
     machine.audit_rules = [this] {
       return Result<std::vector<AuditRule>>(rules);
@@ -98,10 +103,10 @@ class FakeMachine {
     std::ofstream(file) << content;
     set_mode(path, mode);
   }
-  void set_mode(const std::string& path, unsigned mode) {
+  void set_mode(const std::string& path, unsigned mode) const {
     ASSERT_EQ(::chmod(machine.at(path).c_str(), mode), 0) << path;
   }
-  void remove(const std::string& path) {
+  void remove(const std::string& path) const {
     std::filesystem::remove_all(machine.at(path));
   }
   void add_process(pid_t pid, pid_t parent, const std::string& comm,
@@ -118,7 +123,7 @@ class FakeMachine {
     write(folder + "cmdline", cmdline);
     std::filesystem::create_symlink(executable, machine.at(folder + "exe"));
   }
-  void end_process(pid_t pid) { remove(fmt::format("/proc/{}", pid)); }
+  void end_process(pid_t pid) const { remove(fmt::format("/proc/{}", pid)); }
   void write_state(pid_t pid) {
     const std::string text =
         fmt::format("version: 0\npid: {}\ncapture: {}\n{}", pid, capture, more);
@@ -127,12 +132,15 @@ class FakeMachine {
                             machine.at(kState));
   }
 
-  Findings examine() { return preload::examine(machine, kConfig); }
+  [[nodiscard]] Findings examine() const {
+    return preload::examine(machine, kConfig);
+  }
 
   FakeClock clock;
   Machine machine;
   AuditStatus status{1, kAuditd, 8192, 3, 0};
-  std::vector<AuditRule> rules{exec_rule(kB64), exec_rule(kB32), watch_rule()};
+  std::vector<AuditRule> rules{exec_rule(b64()), exec_rule(b32()),
+                               watch_rule()};
   std::string systemctl = "RestrictRealtime=no\nNeedDaemonReload=no\n";
   std::string capture = "realtime";
   std::string more;  // of the state file

@@ -16,6 +16,7 @@ using testing::HasSubstr;
 Result<Options> parse(std::vector<std::string> args) {
   args.insert(args.begin(), "audisp-preload");
   std::vector<char*> argv;
+  argv.reserve(args.size());
   for (std::string& arg : args)
     argv.push_back(arg.data());
   return parse_options(argv);

@@ -26,11 +26,11 @@ class Signals : public testing::Test {
     EXPECT_TRUE(fd.has_value());
     fd_ = std::move(*fd);
   }
-  ~Signals() override {
+  void TearDown() override {
     while (next_signal(fd_, 0) != SignalMeaning::kNone) {
     }
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    ::signal(SIGPIPE, pipe_before_);
+    (void)::signal(SIGPIPE, pipe_before_);
   }
 
   SignalMeaning meaning_of(int signal, pid_t parent = 1) {
@@ -77,7 +77,7 @@ TEST_F(Signals, MakeTheDescriptorReadable) {
 
 TEST_F(Signals, LeaveABrokenPipeToTheWriter) {
   std::array<int, 2> ends{};
-  ASSERT_EQ(::pipe(ends.data()), 0);
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
   ::close(ends[0]);
   EXPECT_EQ(::write(ends[1], "x", 1), -1);
   EXPECT_EQ(errno, EPIPE);
