@@ -84,7 +84,7 @@ endif
 endif
 endif
 # As many jobs as processors, unless told otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 # Asked on first use, so that `make deps install` can install them before.
@@ -303,7 +303,9 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; keeps the history and what the user edited
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
 	  [ -e $$to ] || continue; \
-	  if cmp -s $$from $$to; then rm -f $$to; else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
+	  if cmp -s $$from $$to; then rm -f $$to; \
+	  elif [ $${to##*/} = $(NAME).conf ]; then echo "kept $$to"; \
+	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) \
 	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5

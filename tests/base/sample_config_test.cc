@@ -43,11 +43,12 @@ TEST(SampleConfig, ManualShowsEveryKeyWithItsDefault) {
   for (const Setting& setting : settings()) {
     const std::string key(setting.key);
     EXPECT_NE(text.find("\n.B " + key + "\n"), std::string::npos) << key;
-    if (!setting.repeatable)
-      EXPECT_NE(text.find(".\\\" default " + key + " = " +
-                          setting.get(Config()) + "\n"),
-                std::string::npos)
-          << key;
+    if (setting.repeatable)
+      continue;
+    EXPECT_NE(text.find(".\\\" default " + key + " = " + setting.get(Config()) +
+                        "\n"),
+              std::string::npos)
+        << key;
   }
 }
 
