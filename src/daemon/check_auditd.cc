@@ -13,6 +13,8 @@ namespace preload {
 namespace {
 
 constexpr uint32_t kSmallBacklog = 1024;
+// The boot, from which starts are reckoned, is told to the second.
+constexpr int64_t kStartErrorUs = 2 * kMicrosPerSecond;
 // auditd's default, see auditd.conf(5).
 constexpr const char* kMaxRestarts = "10";
 
@@ -166,10 +168,12 @@ void check_plugin(const Machine& machine, Deployment& deployment,
   }
   const std::string look = fmt::format(
       "see why it ends in the log (journalctl -t audisp-preload -t auditd, or "
-      "grep audisp-preload /var/log/syslog) or by running {} </dev/null",
-      deployment.plugin_path);
+      "grep audisp-preload /var/log/syslog) or by running {} --config {} "
+      "</dev/null",
+      deployment.plugin_path, deployment.config_file);
   if (deployment.auditd->started_us != 0 &&
-      deployment.entry_changed_us > deployment.auditd->started_us)
+      deployment.entry_changed_us >
+          deployment.auditd->started_us + kStartErrorUs)
     findings.push_back(broken(
         kPlugin,
         fmt::format("auditd (pid {}) was started before {} was written and "

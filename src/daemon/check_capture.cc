@@ -145,13 +145,14 @@ void try_out(const Machine& machine, const Deployment& deployment,
                                "capture = auto in the configuration"));
     return;
   }
+  if (machine.uid != 0) {
+    findings.push_back(unknown(kAttainable, "only root may try"));
+    return;
+  }
   if (const Status probed = machine.probe_connector(); !probed) {
-    if (machine.uid != 0)
-      findings.push_back(unknown(kAttainable, "only root may try"));
-    else
-      findings.push_back(
-          broken(kAttainable, "audit only: " + probed.error().message(),
-                 "a kernel with CONFIG_PROC_EVENTS, and not in a container"));
+    findings.push_back(
+        broken(kAttainable, "audit only: " + probed.error().message(),
+               "a kernel with CONFIG_PROC_EVENTS, and not in a container"));
     return;
   }
   const int priority = config.realtime_priority;

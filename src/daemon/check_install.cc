@@ -31,11 +31,16 @@ struct Entry {
   std::string type;
   std::string format;
   std::vector<std::string> arguments;
+  std::string malformed;  // a line that auditd does not take
 };
 
 Entry parse_entry(const std::string& file, const std::string& text) {
   Entry entry;
   entry.file = file;
+  for (const std::string& line : split(text, '\n'))
+    if (!line.empty() && !line.starts_with('#') &&
+        line.find(" = ") == std::string::npos)
+      entry.malformed = line;
   for (const auto& [key, value] : key_values(text)) {
     if (key == "active")
       entry.active = value == "yes";
@@ -80,6 +85,9 @@ std::vector<Entry> our_entries(const Machine& machine,
 
 // What is wrong with an active entry; empty: nothing.
 std::string entry_fault(const Entry& entry) {
+  if (!entry.malformed.empty())
+    return fmt::format("has the line \"{}\", auditd wants blanks around the =",
+                       entry.malformed);
   if (!entry.direction.empty() && entry.direction != "out")
     return "has direction = " + entry.direction + ", it must be out";
   if (!entry.type.empty() && entry.type != "always")
@@ -147,7 +155,9 @@ void check_configuration(const Machine& machine, Deployment& deployment,
   const std::string& file = deployment.config_file;
   auto config = load_config(machine.at(file));
   if (!config && machine.uid != 0 && config.error().code.value() == EACCES) {
-    findings.push_back(unknown(kConfiguration, "only root may read " + file));
+    findings.push_back(unknown(kConfiguration, "only root may read " + file +
+                                                   ": what follows is checked "
+                                                   "against the defaults"));
     return;
   }
   if (config)

@@ -59,7 +59,10 @@ TEST_F(CheckInstall, WantsTheEntryAsAuditdDoes) {
               AllOf(StartsWith("FAIL"), HasSubstr("two at most")));
   EXPECT_THAT(entry("active = yes\nformat = string\nargs = --config /x\n"),
               AllOf(StartsWith("warn"), HasSubstr("--check --config /x")));
-  EXPECT_THAT(entry("ACTIVE = yes\nformat = string\n"), StartsWith("ok"));
+  EXPECT_THAT(entry("active = yes\nformat=string\n"),
+              AllOf(StartsWith("FAIL"), HasSubstr("\"format=string\"")));
+  EXPECT_THAT(entry("ACTIVE = yes\n\n# x=y\nformat = string\n"),
+              StartsWith("ok"));
   fake_.set_mode(kEntryFile, 0662);
   EXPECT_THAT(line("auditd's plugin entry"),
               AllOf(StartsWith("FAIL"), HasSubstr("chmod go-w")));

@@ -127,7 +127,6 @@ TEST(Check, SaysWhatItCouldNotLookAtWithoutRoot) {
   fake.machine.audit_rules = []() -> Result<std::vector<AuditRule>> {
     return fail("cannot ask", EPERM);
   };
-  fake.machine.probe_connector = [] { return Status(fail("no", EPERM)); };
   const Findings findings = fake.examine();
   EXPECT_FALSE(any_broken(findings)) << broken_lines(findings);
   for (const char* condition :

@@ -96,7 +96,7 @@ class FakeMachine {
 
   // Paths are without the root.
   void write(const std::string& path, const std::string& content,
-             unsigned mode = 0640) {
+             unsigned mode = 0640) const {
     const std::filesystem::path file(machine.at(path));
     std::filesystem::create_directories(file.parent_path());
     std::filesystem::remove(file);
@@ -111,7 +111,7 @@ class FakeMachine {
   }
   void add_process(pid_t pid, pid_t parent, const std::string& comm,
                    const std::string& executable,
-                   const std::string& cmdline = "") {
+                   const std::string& cmdline = "") const {
     const std::string folder = fmt::format("/proc/{}/", pid);
     std::string stat = fmt::format("{} ({}) S {}", pid, comm, parent);
     for (int field = 5; field < 22; ++field)
