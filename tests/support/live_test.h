@@ -67,8 +67,7 @@ class LiveTest : public testing::Test {
   // Waits for a message that syslogd wrote.
   static bool told(const PrivateAuditd& audit,
                    const std::vector<std::string>& parts) {
-    return eventually(
-        10, [&] { return !audit.messages_with(parts).empty(); });
+    return eventually(10, [&] { return !audit.messages_with(parts).empty(); });
   }
 };
 

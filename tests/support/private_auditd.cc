@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kAuditdConf = R"(local_events = yes
 write_logs = yes
-log_file = {0}/audit.log
+log_file = {0}/trail/audit.log
 log_group = root
 log_format = {1}
 flush = NONE
@@ -156,14 +156,17 @@ void PrivateAuditd::configure(const std::string& configuration) const {
 }
 
 std::string PrivateAuditd::check() const {
-  return shell(fmt::format("{0}/audisp-preload --config {0}/preload.conf "
-                           "--check",
-                           dir_.path()));
+  return shell(
+      fmt::format("{0}/audisp-preload --config {0}/preload.conf "
+                  "--check",
+                  dir_.path()));
 }
 
 void PrivateAuditd::write_files(const Setup& setup) const {
   const std::string& dir = dir_.path();
   std::filesystem::create_directory(path("plugins.d"));
+  // auditd sets the mode of its log's folder, which is not that of the others.
+  std::filesystem::create_directory(path("trail"));
   std::filesystem::create_directory(path("db"));
   shell("chgrp adm " + path("db"));
   ::chmod(path("db").c_str(), 02750);
@@ -228,9 +231,15 @@ void PrivateAuditd::stop_syslog() {
 }
 
 pid_t PrivateAuditd::plugin_pid() const {
-  const std::string children =
-      content_of(fmt::format("/proc/{0}/task/{0}/children", auditd_));
-  return static_cast<pid_t>(std::atol(children.c_str()));
+  // A plugin that was restarted is the child of another thread than the first.
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator(
+           fmt::format("/proc/{}/task", auditd_), gone)) {
+    const std::string children = content_of(thread.path() / "children");
+    if (const long pid = std::atol(children.c_str()); pid != 0)
+      return static_cast<pid_t>(pid);
+  }
+  return 0;
 }
 
 std::vector<std::string> PrivateAuditd::messages() const {
