@@ -96,7 +96,7 @@ TEST_F(HistoryLive, AnAnalystReadsAtAnyTime) {
   int looks = 0;
   for (; before < 800 && looks < 1000; ++looks) {
     const std::string text = answer(audit, count);
-    const long now = std::atol(text.c_str());
+    const long now = std::strtol(text.c_str(), nullptr, 10);
     ASSERT_EQ(text, std::to_string(now)) << "look " << looks;
     EXPECT_GE(now, before);
     before = now;

@@ -19,7 +19,8 @@ namespace preload {
 
 // The path of one of tests/programs.
 inline std::string test_program(const std::string& name) {
-  const char* dir = std::getenv("PRELOAD_PROGRAMS");
+  // Nothing here changes the environment.
+  const char* dir = ::getenv("PRELOAD_PROGRAMS");  // NOLINT
   return std::filesystem::absolute(
              std::string(dir == nullptr ? "build/release/programs" : dir) +
              "/" + name)
