@@ -53,7 +53,7 @@ apt.build      := g++ make pkg-config libaudit-dev libauparse-dev libspdlog-dev 
 apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy \
                   libclang-rt-14-dev gcovr rsyslog util-linux libcap2-bin groff mandoc \
                   shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
-                  prometheus logrotate git
+                  prometheus prometheus-node-exporter curl logrotate git
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \

@@ -240,6 +240,7 @@ Pipeline::Turn Pipeline::handle_signals() {
       break;
     case SignalMeaning::kReport:
       write_state();
+      write_metrics(config_, metrics_);
       break;
     case SignalMeaning::kStop:
       return Turn::kStop;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 
 #include "support/process.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 constexpr const char* kAuditdConf = R"(local_events = yes
 write_logs = yes
-log_file = {0}/audit.log
+log_file = {0}/trail/audit.log
 log_group = root
 log_format = {1}
 flush = NONE
@@ -45,6 +46,7 @@ constexpr const char* kRsyslogConf =
 input(type="imuxsock" Socket="{0}/log" RateLimit.Interval="0")
 template(name="raw" type="string" string="%msg:2:$%\n")
 action(type="omfile" file="{0}/messages" template="raw")
+{1}
 )";
 
 void write_file(const std::string& path, const std::string& text, mode_t mode) {
@@ -103,6 +105,8 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
   backlog_before_ = kernel_status("backlog_limit");
   shell("auditctl -b 8192");
   write_files(setup);
+  if (setup.prepare)
+    setup.prepare(dir_.path());
   if (setup.syslog)
     start_syslog();
   start();
@@ -118,29 +122,62 @@ void PrivateAuditd::add_rule(const std::string& rule) const {
     throw std::runtime_error("cannot add audit rule " + rule);
 }
 
+void PrivateAuditd::watch_preload_file(const std::string& file) {
+  const std::string rule = file + " -p wa -k preload-file";
+  if (!run({"/bin/sh", "-c", "auditctl -w " + rule}).good())
+    throw std::runtime_error("cannot watch " + file);
+  watched_.push_back(rule);
+}
+
 PrivateAuditd::~PrivateAuditd() {
   shell("auditctl -D -k " + key_);
+  for (const std::string& rule : watched_)
+    shell("auditctl -W " + rule);
   stop();
   stop_syslog();
   shell(fmt::format("auditctl -e {}", enabled_before_));
   shell(fmt::format("auditctl -b {}", backlog_before_));
 }
 
-void PrivateAuditd::write_files(const Setup& setup) const {
-  const std::string& dir = dir_.path();
-  std::filesystem::create_directory(path("plugins.d"));
-  std::filesystem::create_directory(path("db"));
-  write_file(path("auditd.conf"),
-             fmt::format(fmt::runtime(kAuditdConf), dir, setup.log_format),
-             0640);
-  write_file(path("rsyslog.conf"), fmt::format(fmt::runtime(kRsyslogConf), dir),
-             0640);
+std::string PrivateAuditd::with_dir(std::string text) const {
+  constexpr std::string_view kDir = "@DIR@";
+  for (size_t at = 0; (at = text.find(kDir, at)) != std::string::npos;)
+    text.replace(at, kDir.size(), dir_.path());
+  return text;
+}
+
+void PrivateAuditd::configure(const std::string& configuration) const {
   write_file(path("preload.conf"),
              fmt::format("database = {0}/db/history.db\n"
                          "syslog_socket = {0}/log\n"
                          "state_file = {0}/state\n{1}",
-                         dir, setup.configuration),
+                         dir_.path(), with_dir(configuration)),
              0640);
+}
+
+std::string PrivateAuditd::check() const {
+  return shell(
+      fmt::format("{0}/audisp-preload --config {0}/preload.conf "
+                  "--check",
+                  dir_.path()));
+}
+
+void PrivateAuditd::write_files(const Setup& setup) const {
+  const std::string& dir = dir_.path();
+  std::filesystem::create_directory(path("plugins.d"));
+  // auditd sets the mode of its log's folder, which is not that of the others.
+  std::filesystem::create_directory(path("trail"));
+  std::filesystem::create_directory(path("db"));
+  shell("chgrp adm " + path("db"));
+  ::chmod(path("db").c_str(), 02750);
+  write_file(path("auditd.conf"),
+             fmt::format(fmt::runtime(kAuditdConf), dir, setup.log_format),
+             0640);
+  write_file(path("rsyslog.conf"),
+             fmt::format(fmt::runtime(kRsyslogConf), dir,
+                         with_dir(setup.syslog_configuration)),
+             0640);
+  configure(setup.configuration);
   const char* binary = ::getenv("PRELOAD_BINARY");
   std::filesystem::copy_file(
       binary == nullptr ? "build/release/audisp-preload" : binary,
@@ -148,7 +185,7 @@ void PrivateAuditd::write_files(const Setup& setup) const {
   ::chmod(path("audisp-preload").c_str(), 0750);
   std::string script = "#!/bin/sh\nexec";
   for (const std::string& word : setup.wrapper)
-    script += " " + word;
+    script += " " + with_dir(word);
   script += fmt::format(" {0}/audisp-preload --config {0}/preload.conf\n", dir);
   write_file(path("plugin"), script, 0750);
   const bool direct = setup.wrapper.empty();
@@ -194,9 +231,15 @@ void PrivateAuditd::stop_syslog() {
 }
 
 pid_t PrivateAuditd::plugin_pid() const {
-  const std::string children =
-      content_of(fmt::format("/proc/{0}/task/{0}/children", auditd_));
-  return static_cast<pid_t>(std::atol(children.c_str()));
+  // A plugin that was restarted is the child of another thread than the first.
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator(
+           fmt::format("/proc/{}/task", auditd_), gone)) {
+    const std::string children = content_of(thread.path() / "children");
+    if (const long pid = std::atol(children.c_str()); pid != 0)
+      return static_cast<pid_t>(pid);
+  }
+  return 0;
 }
 
 std::vector<std::string> PrivateAuditd::messages() const {

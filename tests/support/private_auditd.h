@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,17 @@ class PrivateAuditd {
   // rsyslogd installed, no auditd running, audit not locked.
   static std::string obstacle();
 
+  // In all texts @DIR@ stands for the deployment's folder.
   struct Setup {
     // Further lines of the plugin's configuration.
     std::string configuration = {};
     std::string log_format = "ENRICHED";
     // A command that stands before the plugin: {"/path/wrapper", "arg", ...}
     std::vector<std::string> wrapper = {};
+    // Further lines of rsyslogd's configuration.
+    std::string syslog_configuration = {};
+    // Called with the folder when its files are written, before anything runs.
+    std::function<void(const std::string&)> prepare = {};
     bool rules = true;
     bool syslog = true;
   };
@@ -45,6 +51,11 @@ class PrivateAuditd {
   [[nodiscard]] pid_t auditd_pid() const { return auditd_; }
   // The plugin auditd has started; 0 = none.
   [[nodiscard]] pid_t plugin_pid() const;
+
+  // What the plugin's next start or reload reads, in place of what there was.
+  void configure(const std::string& configuration) const;
+  // Output of the plugin's own --check of this deployment.
+  [[nodiscard]] std::string check() const;
 
   // What syslogd has written so far: the raw text after "ident[pid]: ".
   [[nodiscard]] std::vector<std::string> messages() const;
@@ -69,8 +80,12 @@ class PrivateAuditd {
 
   // Adds a rule with our key; removed at the end with the others.
   void add_rule(const std::string& rule) const;
+  // Watches the file (or its folder) for writes, as the shipped rules watch
+  // /etc/ld.so.preload; removed at the end.
+  void watch_preload_file(const std::string& file);
 
  private:
+  [[nodiscard]] std::string with_dir(std::string text) const;
   void write_files(const Setup& setup) const;
 
   TempDir dir_;
@@ -79,6 +94,7 @@ class PrivateAuditd {
   long backlog_before_ = 0;
   pid_t auditd_ = 0;
   pid_t syslogd_ = 0;
+  std::vector<std::string> watched_;
 };
 
 }  // namespace preload
