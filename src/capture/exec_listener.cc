@@ -2,16 +2,16 @@
 #include "preload/capture/exec_listener.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <future>
 
 #include "preload/capture/proc_event.h"
@@ -25,6 +25,18 @@ constexpr int kSocketBuffer = 4 << 20;
 // Wake the owner although no watched variable was seen.
 constexpr size_t kRingHigh = kMaxSnapshot / 64;
 
+// Ends a recv(2); nobody else has a use for it here.
+constexpr int kStopSignal = SIGUSR2;
+
+void do_nothing(int /*signal*/) {}
+
+// Without SA_RESTART.
+bool let_stop_signal_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = do_nothing;
+  return ::sigaction(kStopSignal, &action, nullptr) == 0;
+}
+
 void signal_event(const Fd& event) {
   const uint64_t one = 1;
   // Fails only when the counter is full, and then it is signalled already.
@@ -36,19 +48,19 @@ void signal_event(const Fd& event) {
 Result<std::unique_ptr<ExecListener>> ExecListener::start(
     ListenerShared& shared, std::optional<unsigned> cpu,
     std::span<const unsigned> served, int priority) {
+  static const bool kInterruptible = let_stop_signal_interrupt();
+  if (!kInterruptible)
+    return fail("cannot set a signal handler", errno);
   auto filter =
       cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
   auto socket = open_connector(filter, kSocketBuffer);
   if (!socket)
     return tl::unexpected(socket.error());
-  Fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!stop)
-    return fail("cannot create an eventfd", errno);
   auto ring = ByteRing::create(kMaxSnapshot);
   if (!ring)
     return tl::unexpected(ring.error());
-  std::unique_ptr<ExecListener> listener(new ExecListener(
-      shared, std::move(*socket), std::move(stop), std::move(*ring)));
+  std::unique_ptr<ExecListener> listener(
+      new ExecListener(shared, std::move(*socket), std::move(*ring)));
   std::promise<Status> prepared;
   auto ready = prepared.get_future();
   listener->thread_ =
@@ -58,6 +70,7 @@ Result<std::unique_ptr<ExecListener>> ExecListener::start(
         prepared.set_value(status);  // the promise is gone after this
         if (good)
           self->run();
+        self->ended_ = true;
       });
   if (Status status = ready.get(); !status)
     return tl::unexpected(status.error());
@@ -66,7 +79,12 @@ Result<std::unique_ptr<ExecListener>> ExecListener::start(
 
 ExecListener::~ExecListener() {
   if (thread_.joinable()) {
-    signal_event(stop_);
+    stopping_ = true;
+    // Again and again, since one could come just before recv(2).
+    while (!ended_) {
+      ::pthread_kill(thread_.native_handle(), kStopSignal);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     thread_.join();
   }
   close_connector(std::move(socket_));
@@ -105,21 +123,14 @@ Status ExecListener::prepare(std::optional<unsigned> cpu, int priority) {
 }
 
 void ExecListener::run() {
-  std::array<pollfd, 2> wait{
-      {{socket_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
   std::array<std::byte, 512> datagram;
-  while (true) {
-    if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR)
-      return;
-    if (wait[1].revents != 0)
-      return;
+  while (!stopping_.load(std::memory_order_relaxed)) {
     const ssize_t n =
-        ::recv(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
-    if (n >= 0) {
+        ::recv(socket_.get(), datagram.data(), datagram.size(), 0);
+    if (n >= 0)
       take(std::span(datagram).first(static_cast<size_t>(n)));
-    } else if (errno == ENOBUFS) {
+    else if (errno == ENOBUFS)
       shared_.metrics.add(Metric::kConnectorOverruns);
-    }
   }
 }
 

@@ -377,16 +377,17 @@ void HistoryWorker::keep_house() {
   std::vector<HistoryItem> none;
   std::vector<Alert> alerts;
   const bool flush_due = now_ns >= flush_due_ns_;
-  const auto capped = rule_.take_capped(clock_.wall_us());
+  if (!excess_)
+    excess_ = rule_.take_capped(clock_.wall_us());
   const bool learned =
       learning_ && rule_.rule().learning_until_us <= clock_.wall_us();
   if (flush_due && !store_->in_place())
     begin_anew("deleted or replaced while it was in use");
-  if (flush_due || capped || learned) {
+  if (flush_due || excess_ || learned) {
     flush_due_ns_ = now_ns + kFlushNs;
     Status status = store_->begin();
-    if (status && capped)
-      status = summarise(to_string(*capped), alerts);
+    if (status && excess_)
+      status = summarise(to_string(*excess_), alerts);
     if (status && learned)
       status = summarise(
           fmt::format("learning ended terms={} learning_period={}",
@@ -406,6 +407,7 @@ void HistoryWorker::keep_house() {
     }
     learning_ = learning_ && !learned;
     hits_.clear();
+    excess_.reset();
     hand_over(alerts);
     if (const auto terms = store_->term_count())
       metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));

@@ -158,6 +158,7 @@ class HistoryWorker {
     int64_t last_us = 0;
   };
   std::map<std::string, Hits> hits_;
+  std::optional<ExcessSummary> excess_;  // to be summed up; kept until it is
   uint64_t baseline_terms_ = 0;
   uint64_t learned_terms_ = 0;
   bool learning_ = false;
