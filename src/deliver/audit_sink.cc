@@ -7,8 +7,10 @@
 namespace preload {
 namespace {
 
-// Raw bytes of each string; hexadecimal doubles them. The sum of all stays
-// below half of kAuditTextBytes less the fixed part.
+// The keys of strings are those of audit's dictionary that `ausearch -i`
+// decodes: file, path, cmd, cwd, info. Raw bytes of each string; hexadecimal
+// doubles them. The sum of all stays below half of kAuditTextBytes less the
+// fixed part.
 constexpr size_t kNameBytes = 128;
 constexpr size_t kValueBytes = 1800;
 constexpr size_t kPathBytes = 500;
@@ -23,14 +25,14 @@ std::string audit_text(const Alert& alert) {
   const auto id = static_cast<uint64_t>(alert.alert_id);
   if (alert.kind == AlertKind::kSummary)
     return text.word("op", "preload-summary")
-        .encoded("text", alert.summary, kValueBytes)
+        .encoded("info", alert.summary, kValueBytes)
         .number("alert", id)
         .text();
   text.word("op", "preload-term")
       .encoded("var", alert.term.variable, kNameBytes)
-      .encoded("val", value, kValueBytes);
+      .encoded("file", value, kValueBytes);
   if (value.size() > kValueBytes)
-    text.word("val_sha256", hex(sha256(value)));
+    text.word("file_sha256", hex(sha256(value)));
   text.encoded("path", event.executable, kPathBytes)
       .encoded("cmd", command_line(event.argv), kArgsBytes)
       .encoded("cwd", event.cwd, kPathBytes)

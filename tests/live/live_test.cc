@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The main job on this machine's kernel: real auditd, real rsyslogd, real
 // programs, the sqlite3 CLI.
+#include "support/live_test.h"
+
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,27 +16,11 @@
 
 #include <gtest/gtest.h>
 
-#include "support/private_auditd.h"
-#include "support/process.h"
-
 namespace preload {
 namespace {
 
-std::string program(const std::string& name) {
-  const char* dir = ::getenv("PRELOAD_PROGRAMS");
-  return std::filesystem::absolute(
-             std::string(dir == nullptr ? "build/release/programs" : dir) +
-             "/" + name)
-      .string();
-}
-
-class Live : public testing::Test {
+class Live : public LiveTest {
  protected:
-  void SetUp() override {
-    if (const std::string why = PrivateAuditd::obstacle(); !why.empty())
-      GTEST_SKIP() << why;
-  }
-
   // How many of `count` values PREFIX0, PREFIX1, ... are as they should be.
   static void expect_all(const PrivateAuditd& audit, const std::string& prefix,
                          int count, const std::string& exe,
@@ -74,8 +60,8 @@ class Live : public testing::Test {
 
 TEST_F(Live, EverySingleValueOfShortLivedPrograms) {
   const PrivateAuditd audit({.configuration = kUncapped});
-  const std::string storm = program("storm");
-  const std::string brief = program("exit_now");
+  const std::string storm = test_program("storm");
+  const std::string brief = test_program("exit_now");
   ASSERT_TRUE(
       run({storm, "2000", "1", "LD_PRELOAD=/one/", brief, "a b"}).good());
   expect_all(audit, "/one/", 2000, brief, brief + " ''a b''");
@@ -92,14 +78,14 @@ TEST_F(Live, EverySingleValueOfShortLivedPrograms) {
 
 TEST_F(Live, EverySingleValueInAPidAndMountNamespace) {
   const PrivateAuditd audit({.configuration = kUncapped});
-  const std::string brief = program("exit_now");
+  const std::string brief = test_program("exit_now");
   const std::vector<std::string> inside{"unshare", "--pid", "--fork", "--mount",
                                         "--mount-proc"};
   const auto storm = [&](int parallel, const std::string& prefix,
                          const std::string& what) {
     std::vector<std::string> argv = inside;
     for (const std::string& word :
-         {program("storm"), std::string("2000"), std::to_string(parallel),
+         {test_program("storm"), std::string("2000"), std::to_string(parallel),
           "LD_PRELOAD=" + prefix, what})
       argv.push_back(word);
     ASSERT_TRUE(run(argv).good());
@@ -135,38 +121,40 @@ TEST_F(Live, WaysToStartAProgram) {
   EXPECT_EQ(wait_alert("/way/script"),
             fmt::format("/usr/bin/dash /bin/sh {} x", script));
 
-  EXPECT_TRUE(run({program("execveat_self"), program("exit_now")},
+  EXPECT_TRUE(run({test_program("execveat_self"), test_program("exit_now")},
                   {"LD_LIBRARY_PATH=/way/execveat"})
                   .good());
   wait_alert("/way/execveat");
   EXPECT_EQ(audit.query_until("SELECT count(*) FROM sightings WHERE value = "
                               "'/way/execveat' AND executable = '" +
-                                  program("exit_now") + "'",
+                                  test_program("exit_now") + "'",
                               "1"),
             "1");
 
   run({"/bin/sh", "-c",
        "exec env LD_PRELOAD=/way/chain /bin/sh -c 'exec " +
-           program("exit_now") + "'"});
+           test_program("exit_now") + "'"});
   wait_alert("/way/chain");
-  EXPECT_EQ(audit.query_until("SELECT count(*) FROM sightings WHERE value = "
-                              "'/way/chain' AND executable IN ('" +
-                                  program("exit_now") + "', '/usr/bin/dash')",
-                              "2"),
-            "2");
+  EXPECT_EQ(
+      audit.query_until("SELECT count(*) FROM sightings WHERE value = "
+                        "'/way/chain' AND executable IN ('" +
+                            test_program("exit_now") + "', '/usr/bin/dash')",
+                        "2"),
+      "2");
 
-  EXPECT_TRUE(run({program("thread_exec"), program("exit_now"), "from-thread"},
+  EXPECT_TRUE(run({test_program("thread_exec"), test_program("exit_now"),
+                   "from-thread"},
                   {"LD_PRELOAD=/way/thread"})
                   .good());
   wait_alert("/way/thread");
   EXPECT_EQ(audit.query_until("SELECT count(*) FROM sightings WHERE value = "
                               "'/way/thread' AND executable = '" +
-                                  program("exit_now") + "'",
+                                  test_program("exit_now") + "'",
                               "1"),
             "1");
 
   const std::string setuid = dir / "setuid";
-  std::filesystem::copy_file(program("exit_now"), setuid);
+  std::filesystem::copy_file(test_program("exit_now"), setuid);
   ::chmod(setuid.c_str(), 04755);
   run({"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
        "env", "-i", "LD_PRELOAD=/way/setuid", setuid});
@@ -176,11 +164,11 @@ TEST_F(Live, WaysToStartAProgram) {
   EXPECT_NE(line[0].find("secure=yes"), std::string::npos) << line[0];
   EXPECT_NE(line[0].find("user=\"nobody\""), std::string::npos) << line[0];
 
-  if (std::filesystem::exists(program("exit_now_32")) &&
-      run({program("exit_now_32")}).good()) {
-    run({program("exit_now_32")}, {"LD_PRELOAD=/way/32"});
+  if (std::filesystem::exists(test_program("exit_now_32")) &&
+      run({test_program("exit_now_32")}).good()) {
+    run({test_program("exit_now_32")}, {"LD_PRELOAD=/way/32"});
     EXPECT_EQ(wait_alert("/way/32"),
-              fmt::format("{0} {0}", program("exit_now_32")));
+              fmt::format("{0} {0}", test_program("exit_now_32")));
   } else {
     std::cout << "not run: no 32-bit program could be built or run here\n";
   }
@@ -244,7 +232,7 @@ TEST_F(Live, RealtimeDenied) {
             1U);
   EXPECT_NE(content_of(audit.path("state")).find("capture: nice"),
             std::string::npos);
-  run({program("storm"), "200", "1", "LD_PRELOAD=/nice/", "/bin/true"});
+  run({test_program("storm"), "200", "1", "LD_PRELOAD=/nice/", "/bin/true"});
   // Each exec has one outcome; together they are all.
   EXPECT_EQ(audit.query_until(
                 "SELECT count(*) + (SELECT count(*) FROM missed_execs WHERE "
@@ -262,12 +250,12 @@ TEST_F(Live, ConnectorDenied) {
       1U);
   EXPECT_NE(content_of(audit.path("state")).find("capture: audit"),
             std::string::npos);
-  run({program("storm"), "200", "1", "LD_PRELOAD=/audit/",
-       program("exit_now")});
+  run({test_program("storm"), "200", "1", "LD_PRELOAD=/audit/",
+       test_program("exit_now")});
   EXPECT_EQ(audit.query_until(
                 "SELECT count(*) + (SELECT count(*) FROM missed_execs WHERE "
                 "executable = '" +
-                    program("exit_now") +
+                    test_program("exit_now") +
                     "') FROM first_seen "
                     "WHERE value LIKE '/audit/%'",
                 "200"),
@@ -301,7 +289,7 @@ TEST_F(Live, AnExecThatAuditDoesNotReportIsToldWhole) {
 TEST_F(Live, SyslogdComesBackAndGetsWhatWaited) {
   PrivateAuditd audit({.configuration = kUncapped});
   audit.stop_syslog();
-  run({program("storm"), "20", "1", "LD_PRELOAD=/waiting/", "/bin/true"});
+  run({test_program("storm"), "20", "1", "LD_PRELOAD=/waiting/", "/bin/true"});
   EXPECT_EQ(audit.query_until("SELECT count(*) FROM recent_alerts WHERE state "
                               "= 'pending' AND value LIKE '/waiting/%'",
                               "20"),

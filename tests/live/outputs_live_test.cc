@@ -236,14 +236,15 @@ TEST_F(OutputsLive, AusearchFindsTheAlertAndWeDoNotReactToIt) {
   const PrivateAuditd audit(
       {.configuration = "audit_message = yes\n"
                         "capture_env_vars = LD_PRELOAD,PRELOAD_LIVE_TEST\n"});
-  const Ran ran = run({"/bin/true", "x y"}, {"PRELOAD_LIVE_TEST=/audit/x.so"});
-  expect_alert(audit, "/audit/x.so");
+  const Ran ran =
+      run({"/bin/true", "x y"}, {"PRELOAD_LIVE_TEST=/audit/x y.so"});
+  expect_alert(audit, "/audit/x y.so");
   const std::string search =
       fmt::format("ausearch -m ANOM_EXEC -i -if {} </dev/null",
                   audit.path("trail/audit.log"));
   const auto found = [&] { return shell(search); };
   ASSERT_TRUE(eventually(10, [&] {
-    return found().find("val=\"/audit/x.so\"") != std::string::npos;
+    return found().find("file=/audit/x y.so") != std::string::npos;
   })) << found();
   const std::string text = found();
   EXPECT_NE(text.find("type=ANOM_EXEC"), std::string::npos) << text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "child_process.h"
+#include "support/child_process.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -9,19 +9,9 @@
 #include <csignal>
 #include <utility>
 
+#include "support/c_strings.h"
+
 namespace preload {
-namespace {
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (const std::string& s : strings)
-    result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
-}  // namespace
 
 ChildProcess::ChildProcess(const std::vector<std::string>& argv,
                            const std::vector<std::string>& env,
@@ -30,8 +20,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& argv,
   std::array<int, 2> failed{};
   if (::pipe2(failed.data(), O_CLOEXEC) != 0)
     return;
-  const std::vector<char*> argv_pointers = pointers(argv);
-  const std::vector<char*> env_pointers = pointers(env);
+  const std::vector<char*> argv_pointers = c_strings(argv);
+  const std::vector<char*> env_pointers = c_strings(env);
   pid_ = ::fork();
   if (pid_ == 0) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -64,6 +64,28 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// For an undo log: ends the process if it is still the one of that folder.
+std::string ending(pid_t pid, const std::string& dir) {
+  return fmt::format(
+      "grep -q {1} /proc/{0}/cmdline && kill {0} && while kill -0 {0}; do "
+      "sleep 0.1; done",
+      pid, dir);
+}
+
+constexpr std::string_view kKeyPrefix = "preload-test-";
+
+// A run that was killed together with its undo log has left its rules.
+void remove_rules_of_the_dead(const std::vector<std::string>& rules) {
+  for (const std::string& rule : rules) {
+    const size_t at = rule.find(kKeyPrefix);
+    if (at == std::string::npos)
+      continue;
+    const long pid = std::atol(rule.c_str() + at + kKeyPrefix.size());
+    if (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0)
+      shell(fmt::format("auditctl -D -k {}{}", kKeyPrefix, pid));
+  }
+}
+
 void end_process(pid_t& pid) {
   if (pid == 0)
     return;
@@ -87,6 +109,11 @@ std::string PrivateAuditd::obstacle() {
     return "an auditd is running, which a test must not disturb";
   if (kernel_status("enabled") == 2)
     return "the audit configuration is locked (-e 2)";
+  remove_rules_of_the_dead(lines_of(shell("auditctl -l")));
+  for (const std::string& rule : lines_of(shell("auditctl -l")))
+    if (rule.find("execve") != std::string::npos)
+      return "the machine has an exec rule, whose events would be counted: " +
+             rule;
   return {};
 }
 
@@ -98,11 +125,12 @@ long PrivateAuditd::kernel_status(const std::string& field) {
 }
 
 PrivateAuditd::PrivateAuditd(const Setup& setup)
-    : key_(fmt::format("preload-test-{}", ::getpid())) {
+    : key_(fmt::format("{}{}", kKeyPrefix, ::getpid())) {
   if (const std::string why = obstacle(); !why.empty())
     throw std::runtime_error("no live test here: " + why);
-  enabled_before_ = kernel_status("enabled");
-  backlog_before_ = kernel_status("backlog_limit");
+  undo_.add("rm -rf " + dir_.path());
+  undo_.add(fmt::format("auditctl -e {}", kernel_status("enabled")));
+  undo_.add(fmt::format("auditctl -b {}", kernel_status("backlog_limit")));
   shell("auditctl -b 8192");
   write_files(setup);
   if (setup.prepare)
@@ -117,26 +145,24 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
 }
 
 void PrivateAuditd::add_rule(const std::string& rule) const {
+  undo_.add("auditctl -D -k " + key_);
   const Ran ran = run({"/bin/sh", "-c", "auditctl " + rule + " -k " + key_});
   if (!ran.good())
     throw std::runtime_error("cannot add audit rule " + rule);
 }
 
-void PrivateAuditd::watch_preload_file(const std::string& file) {
+void PrivateAuditd::watch_preload_file(const std::string& file) const {
   const std::string rule = file + " -p wa -k preload-file";
+  undo_.add("auditctl -W " + rule);
   if (!run({"/bin/sh", "-c", "auditctl -w " + rule}).good())
     throw std::runtime_error("cannot watch " + file);
-  watched_.push_back(rule);
 }
 
 PrivateAuditd::~PrivateAuditd() {
+  // First, or the kernel would print to its own log what nobody reads.
   shell("auditctl -D -k " + key_);
-  for (const std::string& rule : watched_)
-    shell("auditctl -W " + rule);
   stop();
   stop_syslog();
-  shell(fmt::format("auditctl -e {}", enabled_before_));
-  shell(fmt::format("auditctl -b {}", backlog_before_));
 }
 
 std::string PrivateAuditd::with_dir(std::string text) const {
@@ -203,6 +229,7 @@ void PrivateAuditd::start() {
   run({"auditd", "-c", dir_.path(), "-s", "enable"});
   eventually(10, [&] { return kernel_status("pid") > 0; });
   auditd_ = static_cast<pid_t>(kernel_status("pid"));
+  undo_.add(ending(auditd_, dir_.path()));
   // The plugin is ready when it has written its state.
   if (!eventually(10, [&] { return std::filesystem::exists(path("state")); }))
     throw std::runtime_error("the plugin did not start; its log: " +
@@ -224,6 +251,7 @@ void PrivateAuditd::start_syslog() {
   });
   syslogd_ =
       static_cast<pid_t>(std::atol(content_of(path("rsyslog.pid")).c_str()));
+  undo_.add(ending(syslogd_, dir_.path()));
 }
 
 void PrivateAuditd::stop_syslog() {

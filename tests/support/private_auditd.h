@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A deployment of its own for a live test: real auditd with its own folder and
 // our plugin, real rsyslogd on its own socket, audit rules with a key of their
-// own. Everything is put back at the end.
+// own. Everything is put back at the end, also when the test is killed.
 #pragma once
 
 #include <sys/types.h>
@@ -11,13 +11,15 @@
 #include <vector>
 
 #include "support/temp_dir.h"
+#include "support/undo_log.h"
 
 namespace preload {
 
 class PrivateAuditd {
  public:
   // Why live tests cannot run here; empty when they can: root, auditd and
-  // rsyslogd installed, no auditd running, audit not locked.
+  // rsyslogd installed, no auditd running, audit not locked, no exec rules of
+  // others. Rules of test runs that the machine has killed are removed.
   static std::string obstacle();
 
   // In all texts @DIR@ stands for the deployment's folder.
@@ -82,7 +84,7 @@ class PrivateAuditd {
   void add_rule(const std::string& rule) const;
   // Watches the file (or its folder) for writes, as the shipped rules watch
   // /etc/ld.so.preload; removed at the end.
-  void watch_preload_file(const std::string& file);
+  void watch_preload_file(const std::string& file) const;
 
  private:
   [[nodiscard]] std::string with_dir(std::string text) const;
@@ -90,11 +92,9 @@ class PrivateAuditd {
 
   TempDir dir_;
   std::string key_;
-  long enabled_before_ = 0;
-  long backlog_before_ = 0;
+  UndoLog undo_;
   pid_t auditd_ = 0;
   pid_t syslogd_ = 0;
-  std::vector<std::string> watched_;
 };
 
 }  // namespace preload

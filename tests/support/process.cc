@@ -14,22 +14,15 @@
 #include <memory>
 #include <thread>
 
+#include "support/c_strings.h"
+
 extern char** environ;
 
 namespace preload {
 namespace {
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& s : strings)
-    result.push_back(s.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-pid_t spawn_to(std::vector<std::string> argv, std::vector<std::string> env,
-               int output) {
+pid_t spawn_to(const std::vector<std::string>& argv,
+               const std::vector<std::string>& env, int output) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -38,8 +31,8 @@ pid_t spawn_to(std::vector<std::string> argv, std::vector<std::string> env,
   else
     ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  const auto args = pointers(argv);
-  const auto variables = pointers(env);
+  const auto args = c_strings(argv);
+  const auto variables = c_strings(env);
   pid_t pid = -1;
   const int error =
       ::posix_spawnp(&pid, args[0], &actions, nullptr, args.data(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run_program.h"
+#include "support/run_program.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,19 +11,12 @@
 #include <array>
 #include <cerrno>
 
+#include "support/c_strings.h"
+
 namespace preload {
 namespace {
 
 constexpr int kCannotStart = 125;
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (const std::string& s : strings)
-    result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
 
 bool enter_root(const std::string& root) {
   if (::unshare(CLONE_NEWNS) != 0 ||
@@ -49,8 +42,8 @@ ProgramRun run_program(const std::vector<std::string>& argv,
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
     return run;
-  const std::vector<char*> argv_pointers = pointers(argv);
-  const std::vector<char*> env_pointers = pointers(env);
+  const std::vector<char*> argv_pointers = c_strings(argv);
+  const std::vector<char*> env_pointers = c_strings(env);
   const pid_t child = ::fork();
   if (child == 0) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
