@@ -162,11 +162,6 @@ $(BUILD)/programs/exit_now_32: tests/programs/exit_now_32.c
 	@mkdir -p $(@D)
 	-$(CC) -m32 -O1 -nostdlib -static -fno-pic -no-pie -o $@ $<
 
-# Optimising instrumented tests takes longer than running them as they are.
-ifneq ($(filter sanitize asan tsan,$(MODE)),)
-$(BUILD)/tests/%.o: ALL_CXXFLAGS += -O0
-endif
-
 # Objects: header dependencies come from the compiler (-MMD -MP); a change of
 # flags or compiler rebuilds through $(BUILD)/flags; sql.h must exist first.
 $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
