@@ -13,7 +13,6 @@
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,14 +31,6 @@ bool has_rsyslog_module(const std::string& name) {
   return !shell("ls /usr/lib/*/rsyslog/" + name + " /usr/lib*/rsyslog/" + name +
                 " 2>/dev/null")
               .empty();
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(stream, line);)
-    lines.push_back(line);
-  return lines;
 }
 
 // The documents of a file of JSON lines; one that cannot be parsed is null.

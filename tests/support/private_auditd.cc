@@ -54,16 +54,6 @@ void write_file(const std::string& path, const std::string& text, mode_t mode) {
   ::chmod(path.c_str(), mode);
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
 // For an undo log: ends the process if it is still the one of that folder.
 std::string ending(pid_t pid, const std::string& dir) {
   return fmt::format(
@@ -74,16 +64,15 @@ std::string ending(pid_t pid, const std::string& dir) {
 
 constexpr std::string_view kKeyPrefix = "preload-test-";
 
-// A run that was killed together with its undo log has left its rules.
-void remove_rules_of_the_dead(const std::vector<std::string>& rules) {
-  for (const std::string& rule : rules) {
-    const size_t at = rule.find(kKeyPrefix);
-    if (at == std::string::npos)
-      continue;
-    const long pid = std::atol(rule.c_str() + at + kKeyPrefix.size());
-    if (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0)
-      shell(fmt::format("auditctl -D -k {}{}", kKeyPrefix, pid));
-  }
+// The test run that has added the rule, when it has gone; 0: it is another's.
+// (A run that was killed together with its undo log has left its rules.)
+pid_t dead_owner_of(const std::string& rule) {
+  const size_t at = rule.find(kKeyPrefix);
+  if (at == std::string::npos)
+    return 0;
+  const auto pid =
+      static_cast<pid_t>(std::atol(rule.c_str() + at + kKeyPrefix.size()));
+  return pid > 0 && ::kill(pid, 0) != 0 ? pid : 0;
 }
 
 void end_process(pid_t& pid) {
@@ -109,11 +98,13 @@ std::string PrivateAuditd::obstacle() {
     return "an auditd is running, which a test must not disturb";
   if (kernel_status("enabled") == 2)
     return "the audit configuration is locked (-e 2)";
-  remove_rules_of_the_dead(lines_of(shell("auditctl -l")));
-  for (const std::string& rule : lines_of(shell("auditctl -l")))
-    if (rule.find("execve") != std::string::npos)
+  for (const std::string& rule : lines_of(shell("auditctl -l"))) {
+    if (const pid_t run = dead_owner_of(rule); run != 0)
+      shell(fmt::format("auditctl -D -k {}{}", kKeyPrefix, run));
+    else if (rule.find("execve") != std::string::npos)
       return "the machine has an exec rule, whose events would be counted: " +
              rule;
+  }
   return {};
 }
 
@@ -138,6 +129,7 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
   if (setup.syslog)
     start_syslog();
   start();
+  undo_.add("auditctl -D -k " + key_);
   if (setup.rules)
     for (const char* arch : {"b64", "b32"})
       add_rule(
@@ -145,7 +137,6 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
 }
 
 void PrivateAuditd::add_rule(const std::string& rule) const {
-  undo_.add("auditctl -D -k " + key_);
   const Ran ran = run({"/bin/sh", "-c", "auditctl " + rule + " -k " + key_});
   if (!ran.good())
     throw std::runtime_error("cannot add audit rule " + rule);

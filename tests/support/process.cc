@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -106,6 +107,16 @@ bool eventually(double seconds, const std::function<bool()>& condition) {
 
 bool installed(const std::string& program) {
   return run({"/bin/sh", "-c", "command -v \"$0\"", program}).good();
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
 }
 
 std::string content_of(const std::string& path) {

@@ -40,6 +40,8 @@ bool eventually(double seconds, const std::function<bool()>& condition);
 // True when `program` is in PATH.
 bool installed(const std::string& program);
 
+std::vector<std::string> lines_of(const std::string& text);
+
 // The whole content of a file; empty when it cannot be read.
 std::string content_of(const std::string& path);
 
