@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,15 +73,15 @@ pid_t dead_owner_of(const std::string& rule) {
     return 0;
   const auto pid =
       static_cast<pid_t>(std::atol(rule.c_str() + at + kKeyPrefix.size()));
-  return pid > 0 && ::kill(pid, 0) != 0 ? pid : 0;
+  return pid > 0 && has_ended(pid) ? pid : 0;
 }
 
 void end_process(pid_t& pid) {
   if (pid == 0)
     return;
   ::kill(pid, SIGTERM);
-  // A daemon is not our child: wait until it has gone.
-  eventually(10, [&] { return ::kill(pid, 0) != 0; });
+  eventually(10, [&] { return has_ended(pid); });
+  ::waitpid(pid, nullptr, WNOHANG);  // if it is our child
   pid = 0;
 }
 
@@ -231,17 +232,14 @@ void PrivateAuditd::stop() {
   const pid_t plugin = auditd_ == 0 ? 0 : plugin_pid();
   end_process(auditd_);
   if (plugin != 0)
-    eventually(10, [&] { return ::kill(plugin, 0) != 0; });
+    eventually(10, [&] { return has_ended(plugin); });
 }
 
 void PrivateAuditd::start_syslog() {
-  run({"rsyslogd", "-f", path("rsyslog.conf"), "-i", path("rsyslog.pid")});
-  eventually(10, [&] {
-    return std::filesystem::exists(path("log")) &&
-           !content_of(path("rsyslog.pid")).empty();
-  });
-  syslogd_ =
-      static_cast<pid_t>(std::atol(content_of(path("rsyslog.pid")).c_str()));
+  std::filesystem::remove(path("log"));
+  syslogd_ = spawn({"rsyslogd", "-n", "-f", path("rsyslog.conf"), "-i",
+                    path("rsyslog.pid")});
+  eventually(10, [&] { return std::filesystem::exists(path("log")); });
   undo_.add(ending(syslogd_, dir_.path()));
 }
 

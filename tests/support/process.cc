@@ -55,6 +55,12 @@ int wait_for(pid_t pid) {
   return status;
 }
 
+bool has_ended(pid_t pid) {
+  const std::string stat = content_of("/proc/" + std::to_string(pid) + "/stat");
+  const size_t name_end = stat.rfind(')');
+  return name_end == std::string::npos || stat.compare(name_end, 3, ") Z") == 0;
+}
+
 Ran run(const std::vector<std::string>& argv,
         const std::vector<std::string>& env) {
   std::array<int, 2> pipe{};

@@ -22,6 +22,8 @@ struct Ran {
 pid_t spawn(const std::vector<std::string>& argv,
             const std::vector<std::string>& env = {});
 int wait_for(pid_t pid);
+// True when it runs no more, whoever is to reap it: an init may take seconds.
+bool has_ended(pid_t pid);
 
 // Starts and waits; its standard output is captured.
 Ran run(const std::vector<std::string>& argv,
