@@ -12,6 +12,7 @@ sysconfdir    ?= /etc
 datadir       ?= $(prefix)/share
 mandir        ?= $(datadir)/man
 unitdir       ?= $(prefix)/lib/systemd/system
+sysusersdir   ?= $(prefix)/lib/sysusers.d
 localstatedir ?= /var
 DESTDIR       ?=
 INSTALL       ?= install
@@ -294,8 +295,9 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -D -m 0644 audisp/logrotate/$(NAME) $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME)
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(EXAMPLES)/queries
 	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
+	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
-	-[ -n "$(DESTDIR)" ] || { chgrp adm $(localstatedir)/lib/$(NAME) && chmod 2750 $(localstatedir)/lib/$(NAME); }
+	[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
 	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
 	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
 	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
@@ -307,11 +309,11 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	  elif [ $${to##*/} = $(NAME).conf ]; then echo "kept $$to"; \
 	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
-	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) \
+	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
 	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
 	rm -rf $(DESTDIR)$(EXAMPLES)
 	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d 2>/dev/null
-	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME)"
+	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
 
 start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
 	sh audisp/control start $(sbindir)/$(NAME)

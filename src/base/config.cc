@@ -23,6 +23,7 @@ constexpr size_t kMaxNames = 64;
 // ld.so's own names are shorter; the scanner's buffer has this size.
 constexpr size_t kMaxNameBytes = 255;
 constexpr int64_t kMaxDuration = int64_t{100} * 366 * kDay;
+constexpr size_t kMaxUserBytes = 255;
 constexpr size_t kMaxExceptions = 10'000;
 
 template <class T>
@@ -144,6 +145,13 @@ bool set_names(std::vector<std::string>& names, std::string_view value,
   return true;
 }
 
+// Not a number: it may be nobody's yet, and somebody's later.
+bool valid_user(std::string_view name) {
+  return name.size() <= kMaxUserBytes && name.front() != '-' &&
+         !parse_unsigned(name) &&
+         name.find_first_of(":/ \t") == std::string_view::npos;
+}
+
 const Words<int>& facilities() {
   static const Words<int> table{
       {"kern", LOG_KERN},         {"user", LOG_USER},
@@ -248,7 +256,8 @@ std::vector<Setting> make_settings() {
   table.push_back(word<EcsEvents>(
       "ecs_events", "alerts or all", false, &Config::ecs_events,
       {{"alerts", EcsEvents::kAlerts}, {"all", EcsEvents::kAll}}));
-  table.push_back(word<bool>("audit_message", "yes or no", false,
+  // The capability that it needs is kept at start, or gone.
+  table.push_back(word<bool>("audit_message", "yes or no", true,
                              &Config::audit_message,
                              {{"yes", true}, {"no", false}}));
   table.push_back(word<CaptureChoice>("capture", "auto, connector or audit",
@@ -265,7 +274,16 @@ std::vector<Setting> make_settings() {
        {"ignore", UnauditedPolicy::kIgnore}}));
   table.push_back(duration("audit_wait", kDuration, &Config::audit_wait, 1));
   table.push_back(path("metrics_file", false, &Config::metrics_file, true));
-  table.push_back(path("state_file", false, &Config::state_file, false));
+  table.push_back(path("state_file", true, &Config::state_file, false));
+  table.push_back({"user", "the name of a user of this system, or root", true,
+                   false,
+                   [](Config& config, std::string_view value, int /*line*/) {
+                     if (!valid_user(value))
+                       return false;
+                     config.user = value;
+                     return true;
+                   },
+                   [](const Config& config) { return config.user; }});
   return table;
 }
 
@@ -344,6 +362,12 @@ std::vector<std::string> restart_keys(const Config& before,
     if (setting.needs_restart && setting.get(before) != setting.get(after))
       keys.emplace_back(setting.key);
   return keys;
+}
+
+void keep_restart_keys(const Config& before, Config& after) {
+  for (const Setting& setting : settings())
+    if (setting.needs_restart)
+      setting.set(after, setting.get(before), 0);
 }
 
 }  // namespace preload

@@ -6,13 +6,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 
 namespace preload {
 
-Result<Fd> open_trusted(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+namespace {
+
+Status check(const std::string& path, const struct stat& status) {
+  const std::array<uid_t, 2> owners{0, ::geteuid()};
+  if (const auto flaw = find_flaw(path, status, owners))
+    return fail(flaw->what + ": " + flaw->mend);
+  return {};
+}
+
+}  // namespace
+
+std::optional<Flaw> find_flaw(const std::string& path,
+                              const struct stat& status,
+                              std::span<const uid_t> owners) {
+  if (std::find(owners.begin(), owners.end(), status.st_uid) == owners.end())
+    return Flaw{fmt::format("{} belongs to uid {}, who could change it", path,
+                            status.st_uid),
+                "chown root " + path};
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return Flaw{fmt::format("{} has mode {:04o}, others could change it", path,
+                            status.st_mode & 07777U),
+                "chmod go-w " + path};
+  return std::nullopt;
+}
+
+Result<Fd> open_trusted(const std::string& path, int flags, mode_t mode) {
+  // O_NONBLOCK: a FIFO put in its place must not stop us.
+  Fd fd(::open(path.c_str(),
+               flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode));
   if (!fd && errno == ELOOP)
     return fail(path +
                 " is a symbolic link, which could point anywhere: "
@@ -24,17 +53,25 @@ Result<Fd> open_trusted(const std::string& path) {
     return fail("cannot examine " + path, errno);
   if (!S_ISREG(status.st_mode))
     return fail(path + " is not a regular file");
-  if (status.st_uid != 0 && status.st_uid != ::geteuid())
-    return fail(
-        fmt::format("{0} belongs to uid {1}, who could change it: "
-                    "chown root {0}",
-                    path, status.st_uid));
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fail(
-        fmt::format("{0} has mode {1:04o}, others could change it: "
-                    "chmod go-w {0}",
-                    path, status.st_mode & 07777U));
+  if (Status good = check(path, status); !good)
+    return tl::unexpected(good.error());
   return fd;
+}
+
+Status check_trusted_directory(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0)
+    return fail("cannot use the directory " + path, errno);
+  if (!S_ISDIR(status.st_mode))
+    return fail(path + " is not a directory");
+  return check(path, status);
+}
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos)
+    return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 Result<std::string> read_all(const Fd& fd, size_t limit,

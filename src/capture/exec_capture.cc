@@ -65,10 +65,9 @@ std::vector<unsigned> parse_cpu_list(std::string_view text) {
   return cpus;
 }
 
-Result<std::unique_ptr<ExecCapture>> ExecCapture::start(
-    CaptureChoice choice, int realtime_priority,
-    std::span<const std::string> watched, Metrics& metrics) {
-  std::unique_ptr<ExecCapture> capture(new ExecCapture(metrics));
+Result<std::unique_ptr<ExecCapture>> ExecCapture::open(CaptureChoice choice,
+                                                       Metrics& metrics) {
+  std::unique_ptr<ExecCapture> capture(new ExecCapture(choice, metrics));
   auto proc = ProcReader::open_proc();
   if (!proc)
     return tl::unexpected(proc.error());
@@ -76,45 +75,83 @@ Result<std::unique_ptr<ExecCapture>> ExecCapture::start(
   capture->shared_.wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!capture->shared_.wake)
     return fail("cannot create an eventfd", errno);
-  capture->set_watched(watched);
   if (choice == CaptureChoice::kAudit) {
     capture->reason_ = "configured: capture = audit";
-  } else if (const auto status = capture->start_listeners(realtime_priority);
-             !status) {
-    capture->listeners_.clear();
-    capture->reason_ = status.error().message();
-    if (choice == CaptureChoice::kConnector)
-      return fail("capture = connector, but " + capture->reason_ +
-                  ". Remove the cause, or set capture = auto to go on with "
-                  "late reads");
-  } else {
-    capture->judge(realtime_priority);
+    return capture;
   }
-  metrics.set(Metric::kCaptureMode, static_cast<uint64_t>(capture->mode_));
+  if (const Status opened = capture->open_listeners(); !opened)
+    if (const Status goes_on = capture->do_without(opened.error()); !goes_on)
+      return tl::unexpected(goes_on.error());
   return capture;
 }
 
 ExecCapture::~ExecCapture() = default;
 
-Status ExecCapture::start_listeners(int realtime_priority) {
+Status ExecCapture::open_listeners() {
   if (auto probed = probe_connector(); !probed)
     return probed;
-  std::vector<unsigned> served;
-  for (unsigned cpu : online_cpus()) {
-    auto listener = ExecListener::start(shared_, cpu, {}, realtime_priority);
-    if (!listener) {
-      // A cpuset may keep us off this CPU: the catch-all serves it.
-      reason_ = listener.error().message();
-      continue;
-    }
+  const std::vector<unsigned> cpus = online_cpus();
+  for (unsigned cpu : cpus) {
+    auto listener = ExecListener::open(shared_, cpu, {});
+    if (!listener)
+      return tl::unexpected(listener.error());
     listeners_.push_back(std::move(*listener));
-    served.push_back(cpu);
   }
-  auto rest =
-      ExecListener::start(shared_, std::nullopt, served, realtime_priority);
+  auto rest = ExecListener::open(shared_, std::nullopt, cpus);
   if (!rest)
     return tl::unexpected(rest.error());
   listeners_.push_back(std::move(*rest));
+  return {};
+}
+
+Status ExecCapture::do_without(const Error& why) {
+  listeners_.clear();
+  reason_ = why.message();
+  if (choice_ == CaptureChoice::kConnector)
+    return fail("capture = connector, but " + reason_ +
+                ". Remove the cause, or set capture = auto to go on with "
+                "late reads");
+  return {};
+}
+
+Status ExecCapture::start(int realtime_priority,
+                          std::span<const std::string> watched) {
+  set_watched(watched);
+  if (!listeners_.empty()) {
+    if (const Status started = start_listeners(realtime_priority); started)
+      judge(realtime_priority);
+    else if (Status goes_on = do_without(started.error()); !goes_on)
+      return goes_on;
+  }
+  shared_.metrics.set(Metric::kCaptureMode, static_cast<uint64_t>(mode_));
+  return {};
+}
+
+Status ExecCapture::start_listeners(int realtime_priority) {
+  auto rest = std::move(listeners_.back());
+  listeners_.pop_back();
+  std::vector<unsigned> served;
+  std::erase_if(listeners_, [&](const auto& listener) {
+    if (const Status started = listener->start(realtime_priority); !started) {
+      // A cpuset may keep us off this CPU: the catch-all serves it.
+      reason_ = started.error().message();
+      return true;
+    }
+    served.push_back(*listener->cpu());
+    return false;
+  });
+  if (Status all = rest->serve_all_but(served); !all)
+    return all;
+  if (Status started = rest->start(realtime_priority); !started)
+    return started;
+  listeners_.push_back(std::move(rest));
+  return {};
+}
+
+Status ExecCapture::release(const std::function<Status()>& confine) {
+  for (const auto& listener : listeners_)
+    if (Status released = listener->release(confine); !released)
+      return released;
   return {};
 }
 

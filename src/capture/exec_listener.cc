@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <future>
+#include <utility>
 
 #include "preload/capture/proc_event.h"
 
@@ -45,12 +45,9 @@ void signal_event(const Fd& event) {
 
 }  // namespace
 
-Result<std::unique_ptr<ExecListener>> ExecListener::start(
+Result<std::unique_ptr<ExecListener>> ExecListener::open(
     ListenerShared& shared, std::optional<unsigned> cpu,
-    std::span<const unsigned> served, int priority) {
-  static const bool kInterruptible = let_stop_signal_interrupt();
-  if (!kInterruptible)
-    return fail("cannot set a signal handler", errno);
+    std::span<const unsigned> served) {
   auto filter =
       cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
   auto socket = open_connector(filter, kSocketBuffer);
@@ -59,27 +56,53 @@ Result<std::unique_ptr<ExecListener>> ExecListener::start(
   auto ring = ByteRing::create(kMaxSnapshot);
   if (!ring)
     return tl::unexpected(ring.error());
-  std::unique_ptr<ExecListener> listener(
-      new ExecListener(shared, std::move(*socket), std::move(*ring)));
+  return std::unique_ptr<ExecListener>(
+      new ExecListener(shared, cpu, std::move(*socket), std::move(*ring)));
+}
+
+Status ExecListener::start(int priority) {
+  static const bool kInterruptible = let_stop_signal_interrupt();
+  if (!kInterruptible)
+    return fail("cannot set a signal handler", errno);
   std::promise<Status> prepared;
   auto ready = prepared.get_future();
-  listener->thread_ =
-      std::thread([self = listener.get(), cpu, priority, &prepared] {
-        const Status status = self->prepare(cpu, priority);
-        const bool good = status.has_value();
-        prepared.set_value(status);  // the promise is gone after this
-        if (good)
-          self->run();
-        self->ended_ = true;
-      });
-  if (Status status = ready.get(); !status)
-    return tl::unexpected(status.error());
-  return listener;
+  std::promise<Status> confined;
+  confined_ = confined.get_future();
+  thread_ = std::thread([this, priority, &prepared,
+                         confined = std::move(confined)]() mutable {
+    Status status = prepare(priority);
+    const bool good = status.has_value();
+    prepared.set_value(std::move(status));  // the promise is gone after this
+    if (good) {
+      released_.wait(false);
+      status = confine_ ? confine_() : Status();
+      const bool confined_well = status.has_value();
+      confined.set_value(std::move(status));
+      if (confined_well)
+        run();
+    }
+    ended_ = true;
+  });
+  return ready.get();
+}
+
+Status ExecListener::release(std::function<Status()> confine) {
+  confine_ = std::move(confine);
+  released_ = true;
+  released_.notify_one();
+  return confined_.get();
+}
+
+Status ExecListener::serve_all_but(std::span<const unsigned> served) {
+  auto filter = exec_filter(served, true);
+  return set_filter(socket_, filter);
 }
 
 ExecListener::~ExecListener() {
   if (thread_.joinable()) {
     stopping_ = true;
+    released_ = true;
+    released_.notify_one();
     // Again and again, since one could come just before recv(2).
     while (!ended_) {
       ::pthread_kill(thread_.native_handle(), kStopSignal);
@@ -90,7 +113,8 @@ ExecListener::~ExecListener() {
   close_connector(std::move(socket_));
 }
 
-Status ExecListener::prepare(std::optional<unsigned> cpu, int priority) {
+Status ExecListener::prepare(int priority) {
+  const std::optional<unsigned> cpu = cpu_;
   const std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
   ::pthread_setname_np(::pthread_self(), name.c_str());
   if (cpu) {

@@ -134,12 +134,8 @@ Result<Fd> open_connector(std::span<sock_filter> filter, int buffer_bytes) {
   auto fd = open_socket();
   if (!fd)
     return fd;
-  sock_fprog program{};
-  program.len = static_cast<unsigned short>(filter.size());
-  program.filter = filter.data();
-  if (::setsockopt(fd->get(), SOL_SOCKET, SO_ATTACH_FILTER, &program,
-                   sizeof program) != 0)
-    return fail("cannot filter the process connector", errno);
+  if (const Status set = set_filter(*fd, filter); !set)
+    return tl::unexpected(set.error());
   // Forced where we may; else what the system's limit leaves.
   if (::setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes,
                    sizeof buffer_bytes) != 0)
@@ -148,6 +144,16 @@ Result<Fd> open_connector(std::span<sock_filter> filter, int buffer_bytes) {
   if (const auto subscribed = subscribe(fd->get()); !subscribed)
     return tl::unexpected(subscribed.error());
   return fd;
+}
+
+Status set_filter(const Fd& socket, std::span<sock_filter> filter) {
+  sock_fprog program{};
+  program.len = static_cast<unsigned short>(filter.size());
+  program.filter = filter.data();
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                   sizeof program) != 0)
+    return fail("cannot filter the process connector", errno);
+  return {};
 }
 
 void close_connector(Fd socket) {

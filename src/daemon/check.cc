@@ -10,18 +10,18 @@
 #include "preload/daemon/check_history.h"
 #include "preload/daemon/check_install.h"
 #include "preload/daemon/check_outputs.h"
+#include "preload/daemon/check_privileges.h"
 #include "preload/daemon/check_rules.h"
 #include "preload/daemon/options.h"
 
 namespace preload {
 namespace {
 
-constexpr std::array<Check, 15> kChecks{
-    check_configuration, check_kernel_audit,   check_rules,
-    check_auditd,        check_entry,          check_binary,
-    check_plugin,        check_realtime,       check_capture,
-    check_losses,        check_database_files, check_database,
-    check_syslog,        check_files,          tell_rule,
+constexpr std::array<Check, 16> kChecks{
+    check_configuration, check_kernel_audit, check_rules,  check_auditd,
+    check_entry,         check_binary,       check_plugin, check_user,
+    check_realtime,      check_capture,      check_losses, check_database_files,
+    check_database,      check_syslog,       check_files,  tell_rule,
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "preload/base/text.h"
+#include "preload/base/trusted_file.h"
+#include "preload/daemon/check_privileges.h"
 #include "preload/detect/rule.h"
 #include "preload/store/history_file.h"
 #include "preload/store/inspect.h"
@@ -35,19 +37,6 @@ constexpr const char* kOutbox = "alerts waiting";
 constexpr const char* kRule = "rule";
 constexpr const char* kException = "exception";
 
-std::string directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::optional<uint32_t> plugin_user(const Deployment& deployment) {
-  if (!deployment.plugin)
-    return std::nullopt;
-  return deployment.plugin->uid;
-}
-
 // Why nobody, root included, can write here; empty: can be written.
 std::string write_obstacle(const Machine& machine, const std::string& path) {
   if (::access(machine.at(path).c_str(), W_OK) == 0)
@@ -65,19 +54,28 @@ Finding judge_directory(const Machine& machine, const Deployment& deployment,
     if (errno == EACCES)
       return unknown(kDirectory, "only root and group adm may look");
     return broken(kDirectory, path + " is not there",
-                  fmt::format("install -d -m 2750 -g adm {}", path));
+                  fmt::format("install -d -m 2750 -o {} -g adm {}",
+                              deployment.config.user, path));
   }
   if (!S_ISDIR(status.st_mode))
     return broken(
         kDirectory, path + " is not a directory",
-        fmt::format("move it away; install -d -m 2750 -g adm {}", path));
+        fmt::format("move it away; install -d -m 2750 -o {} -g adm {}",
+                    deployment.config.user, path));
   if (const auto flaw =
-          find_flaw(machine, path, status, plugin_user(deployment)))
+          find_flaw(machine, path, status, plugin_uid(machine, deployment)))
     return broken(kDirectory, flaw->what, flaw->mend);
   if (const std::string why = write_obstacle(machine, path); !why.empty())
     return broken(kDirectory, path + " is not writable: " + why,
                   "remount it read-write (dmesg tells of disk errors), or "
                   "chattr -i");
+  // At its next start root's is given to the user.
+  if (deployment.plugin && !may_write(status, deployment.plugin->uid))
+    return broken(kDirectory,
+                  fmt::format("{} is not writable for uid {}, who runs the "
+                              "plugin",
+                              path, deployment.plugin->uid),
+                  fmt::format("chown {} {}", deployment.config.user, path));
   const mode_t mode = status.st_mode & 07777U;
   if ((mode & S_IRWXO) != 0)
     return warning(kDirectory,
@@ -115,7 +113,7 @@ Finding judge_file(const Machine& machine, const Deployment& deployment,
     return broken(kFile, path + " is not a regular file",
                   std::string("move it away and ") + kRestart);
   if (const auto flaw =
-          find_flaw(machine, path, status, plugin_user(deployment)))
+          find_flaw(machine, path, status, plugin_uid(machine, deployment)))
     return broken(kFile, flaw->what, flaw->mend);
   if (const std::string why = write_obstacle(machine, path); !why.empty())
     return broken(kFile, path + " is not writable: " + why,

@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include "preload/daemon/check_privileges.h"
 #include "preload/deliver/syslog_sink.h"
 #include "preload/deliver/syslog_socket.h"
 
@@ -24,30 +25,34 @@ constexpr const char* kOff = "off";
 // The directory must take new files; a file that is there must be safe.
 Finding judge_output(const Machine& machine, const Deployment& deployment,
                      const std::string& condition, const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string directory =
-      slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+  const std::string directory = directory_of(path);
   if (::access(machine.at(directory).c_str(), W_OK | X_OK) != 0) {
     const int error = errno;
     if (machine.uid != 0 && error == EACCES)
       return unknown(condition, "only root may look at " + directory);
     if (error == ENOENT)
       return broken(condition, directory + " is not there",
-                    "install -d -m 0750 " + directory);
+                    fmt::format("install -d -m 2750 -o {} -g adm {}",
+                                deployment.config.user, directory));
     return broken(condition,
                   fmt::format("{} is not writable: {}", directory,
                               std::generic_category().message(error)),
                   "remount it read-write, or name another directory");
   }
+  const auto writer = plugin_uid(machine, deployment);
   struct stat status {};
+  if (writer && ::stat(machine.at(directory).c_str(), &status) == 0 &&
+      !may_write(status, *writer))
+    return warning(condition,
+                   fmt::format("{} is not writable for the plugin's user {}",
+                               directory, deployment.config.user),
+                   fmt::format("chown {0} {1}, or setfacl -m u:{0}:rwx {1}",
+                               deployment.config.user, directory));
   if (::lstat(machine.at(path).c_str(), &status) != 0)
     return good(condition, path);
   if (!S_ISREG(status.st_mode))
     return broken(condition, path + " is not a regular file",
                   "put a regular file in its place, or remove it");
-  std::optional<uint32_t> writer;
-  if (deployment.plugin)
-    writer = deployment.plugin->uid;
   if (const auto flaw = find_flaw(machine, path, status, writer))
     return broken(condition, flaw->what, flaw->mend);
   return good(condition, path);

@@ -196,7 +196,9 @@ std::string Inspector::name_if_known(uint32_t uid) {
     return {};
   const std::lock_guard lock(shared_->mutex);
   Name& name = shared_->names[uid];
-  const bool old = shared_->clock.monotonic_ns() - name.since_ns >= kNameAgeNs;
+  // The clock may have begun less than that ago, with the system.
+  const bool old = name.since_ns == 0 ||
+                   shared_->clock.monotonic_ns() - name.since_ns >= kNameAgeNs;
   if (old && !name.asked && shared_->jobs.size() < kMaxQueued) {
     name.asked = true;
     shared_->enqueue(NameLookup{uid});

@@ -136,6 +136,21 @@ std::optional<uint64_t> status_number(const std::string& text,
                                  : std::nullopt;
 }
 
+// The third column of the line of `name`, as both files have it.
+std::optional<uint32_t> id_of(const Machine& machine, const char* file,
+                              const std::string& name) {
+  const auto text = read_file(machine, file);
+  if (!text)
+    return std::nullopt;
+  for (const std::string& line : split(*text, '\n')) {
+    const auto columns = split(line, ':');
+    if (columns.size() >= 3 && columns[0] == name)
+      if (const auto id = parse_unsigned(columns[2]))
+        return static_cast<uint32_t>(*id);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Machine this_machine(const Clock& clock) {
@@ -184,29 +199,19 @@ std::vector<KeyValue> key_values(const std::string& text) {
 std::optional<Flaw> find_flaw(const Machine& machine, const std::string& path,
                               const struct stat& status,
                               std::optional<uint32_t> other_owner) {
-  if (status.st_uid != machine.root_uid && status.st_uid != other_owner)
-    return Flaw{fmt::format("{} belongs to uid {}, who could change it", path,
-                            status.st_uid),
-                "chown root " + path};
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return Flaw{fmt::format("{} has mode {:04o}, others could change it", path,
-                            status.st_mode & 07777U),
-                "chmod go-w " + path};
-  return std::nullopt;
+  const std::array<uid_t, 2> owners{machine.root_uid,
+                                    other_owner.value_or(machine.root_uid)};
+  return find_flaw(path, status, owners);
+}
+
+std::optional<uint32_t> uid_of(const Machine& machine,
+                               const std::string& name) {
+  return id_of(machine, "/etc/passwd", name);
 }
 
 std::optional<uint32_t> gid_of(const Machine& machine,
                                const std::string& name) {
-  const auto text = read_file(machine, "/etc/group");
-  if (!text)
-    return std::nullopt;
-  for (const std::string& line : split(*text, '\n')) {
-    const auto columns = split(line, ':');
-    if (columns.size() >= 3 && columns[0] == name)
-      if (const auto gid = parse_unsigned(columns[2]))
-        return static_cast<uint32_t>(*gid);
-  }
-  return std::nullopt;
+  return id_of(machine, "/etc/group", name);
 }
 
 std::optional<Process> find_process(const Machine& machine, pid_t pid) {

@@ -6,12 +6,16 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <utility>
 
 #include "preload/base/config.h"
 #include "preload/base/log.h"
 #include "preload/daemon/check.h"
+#include "preload/daemon/handover.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
+#include "preload/daemon/privileges.h"
 #include "preload/daemon/self_test.h"
 #include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
@@ -26,21 +30,57 @@ int stop_with(ExitCode code, const Error& error) {
   return code;
 }
 
+// The log has a thread, which is to be started without privileges; or when it
+// is all over.
+int refuse(ExitCode code, const Error& error, const Config& config = {}) {
+  start_log(log_sink(config.syslog_socket));
+  return stop_with(code, error);
+}
+
+// Hands files over and stops being root.
+Status step_down(const Config& config) {
+  std::optional<Identity> user;
+  if (::geteuid() == 0) {
+    auto found = find_identity(config.user);
+    if (!found)
+      return tl::unexpected(found.error());
+    if (Status given = hand_over(config, *found); !given)
+      return given;
+    user = std::move(*found);
+  }
+  return give_up_root(user, config.audit_message);
+}
+
 int run(const Options& options) {
   const pid_t parent = ::getppid();
+  shed_inherited();
   auto signals = block_signals();
   if (!signals)
-    return stop_with(kExitStart, signals.error());
+    return refuse(kExitStart, signals.error());
   const auto config = load_config(options.config);
-  start_log(log_sink(config ? config->syslog_socket : Config().syslog_socket));
   if (!config)
-    return stop_with(kExitConfiguration, config.error());
+    return refuse(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
-    return stop_with(kExitConfiguration, rule.error());
-  auto pipeline = Pipeline::start(*config, options.config, STDIN_FILENO,
-                                  std::move(*signals), parent);
+    return refuse(kExitConfiguration, rule.error(), *config);
+  auto pipeline = Pipeline::open(*config, options.config, STDIN_FILENO,
+                                 std::move(*signals), parent);
   if (!pipeline)
-    return stop_with(kExitStart, pipeline.error());
+    return refuse(kExitStart, pipeline.error(), *config);
+  Status ready = step_down(*config);
+  if (ready)
+    ready = (*pipeline)->start_listeners();
+  if (ready)
+    ready = reduce_thread(ThreadRole::kOther);
+  if (!ready)
+    return refuse(kExitStart, ready.error(), *config);
+  start_log(log_sink(config->syslog_socket));
+  ready = (*pipeline)->start({{"user", standing_in_words()}}, [] {
+    return reduce_thread(ThreadRole::kListener);
+  });
+  if (!ready) {
+    pipeline->reset();
+    return stop_with(kExitStart, ready.error());
+  }
   const Status status = (*pipeline)->run();
   pipeline->reset();
   if (!status)

@@ -37,28 +37,45 @@ constexpr int64_t kRelayStopMs = 700;
 
 }  // namespace
 
-Pipeline::Pipeline(Config config, std::string config_file, Fd signals,
-                   pid_t parent)
+Pipeline::Pipeline(Config config, std::string config_file, int input,
+                   Fd signals, pid_t parent)
     : config_(std::move(config)),
       config_file_(std::move(config_file)),
+      input_(input),
       signals_(std::move(signals)),
       parent_(parent),
       failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       started_us_(clock_.wall_us()) {}
 
-Result<std::unique_ptr<Pipeline>> Pipeline::start(const Config& config,
-                                                  std::string config_file,
-                                                  int input, Fd signals,
-                                                  pid_t parent) {
-  std::unique_ptr<Pipeline> pipeline(
-      new Pipeline(config, std::move(config_file), std::move(signals), parent));
-  if (auto started = pipeline->start_history(); !started)
-    return tl::unexpected(started.error());
-  if (auto started = pipeline->start_capture(); !started)
-    return tl::unexpected(started.error());
-  if (auto started = pipeline->start_input(input); !started)
-    return tl::unexpected(started.error());
+Result<std::unique_ptr<Pipeline>> Pipeline::open(const Config& config,
+                                                 std::string config_file,
+                                                 int input, Fd signals,
+                                                 pid_t parent) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(
+      config, std::move(config_file), input, std::move(signals), parent));
+  auto capture = ExecCapture::open(config.capture, pipeline->metrics_);
+  if (!capture)
+    return tl::unexpected(capture.error());
+  pipeline->capture_ = std::move(*capture);
   return pipeline;
+}
+
+Status Pipeline::start_listeners() {
+  return capture_->start(config_.realtime_priority, config_.capture_env_vars);
+}
+
+Status Pipeline::start(StateLines standing,
+                       const std::function<Status()>& confine) {
+  standing_ = std::move(standing);
+  if (Status started = start_history(); !started)
+    return started;
+  const std::string line =
+      fmt::format("capture mode {}{}{}", to_string(capture_->mode()),
+                  capture_->reason().empty() ? "" : ": ", capture_->reason());
+  log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
+  if (Status released = capture_->release(confine); !released)
+    return released;
+  return start_input();
 }
 
 Status Pipeline::start_history() {
@@ -114,24 +131,10 @@ void Pipeline::add_findings(Alert& alert) {
   history_->post(std::move(inspected));
 }
 
-Status Pipeline::start_capture() {
-  auto capture = ExecCapture::start(config_.capture, config_.realtime_priority,
-                                    config_.capture_env_vars, metrics_);
-  if (!capture)
-    return tl::unexpected(capture.error());
-  capture_ = std::move(*capture);
-  const std::string line =
-      fmt::format("capture mode {}{}{}", to_string(capture_->mode()),
-                  capture_->reason().empty() ? "" : ": ", capture_->reason());
-  log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
-  return {};
-}
-
-Status Pipeline::start_input(int input) {
+Status Pipeline::start_input() {
   auto parser = ExecParser::create();
   if (!parser)
     return tl::unexpected(parser.error());
-  input_ = input;
   parser_ = std::make_unique<ExecParser>(std::move(*parser));
   late_ = std::make_unique<LateReader>(capture_->proc(), clock_);
   correlator_ = std::make_unique<Correlator>(
@@ -142,7 +145,7 @@ Status Pipeline::start_input(int input) {
   assembler_ =
       std::make_unique<Assembler>(clock_, metrics_, *correlator_, *parser_);
   reader_ = std::make_unique<RecordReader>(
-      input, metrics_,
+      input_, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
   start_inventory();
   write_state();
@@ -334,6 +337,7 @@ void Pipeline::reload() {
         fmt::format("{} has changed, which takes effect when the "
                     "plugin is started again",
                     key));
+  keep_restart_keys(config_, *config);
   config_ = std::move(*config);
   capture_->set_watched(config_.capture_env_vars);
   correlator_->set_watched(&capture_->watched());
@@ -344,7 +348,8 @@ void Pipeline::reload() {
 }
 
 void Pipeline::write_state() const {
-  write_state_file(config_, config_file_, started_us_, *capture_, metrics_);
+  write_state_file(config_, config_file_, started_us_, *capture_, standing_,
+                   metrics_);
 }
 
 // ---- The end

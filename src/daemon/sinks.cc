@@ -4,7 +4,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -22,7 +21,6 @@ namespace preload {
 namespace {
 
 constexpr unsigned kStateMode = 0644;
-constexpr unsigned kFolderMode = 0755;
 
 int severity_of(LogLevel level) {
   switch (level) {
@@ -76,7 +74,7 @@ void write_metrics(const Config& config, const Metrics& metrics) {
 
 void write_state_file(const Config& config, const std::string& config_file,
                       int64_t started_us, const ExecCapture& capture,
-                      const Metrics& metrics) {
+                      const StateLines& standing, const Metrics& metrics) {
   StateFacts facts;
   facts.pid = ::getpid();
   facts.started_us = started_us;
@@ -84,13 +82,8 @@ void write_state_file(const Config& config, const std::string& config_file,
   facts.config_file = escaped(config_file);
   facts.capture_mode = to_string(capture.mode());
   facts.capture_reason = escaped(capture.reason());
+  facts.more = standing;
   facts.more.emplace_back("database", escaped(config.database));
-  // /run is empty after a boot.
-  std::error_code ignored;
-  const auto folder = std::filesystem::path(config.state_file).parent_path();
-  if (std::filesystem::create_directory(folder, ignored))
-    std::filesystem::permissions(folder, std::filesystem::perms(kFolderMode),
-                                 ignored);
   const auto written =
       replace_file(config.state_file, state_report(facts, metrics), kStateMode);
   if (!written)

@@ -2,7 +2,6 @@
 #include "preload/deliver/file_sink.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,28 +9,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "preload/base/trusted_file.h"
 #include "preload/deliver/ecs_format.h"
 
 namespace preload {
 namespace {
 
 constexpr mode_t kMode = 0640;
-
-Status check(const struct stat& status, const std::string& path) {
-  if (!S_ISREG(status.st_mode))
-    return fail(path + " is not a regular file");
-  if (status.st_uid != 0 && status.st_uid != ::geteuid())
-    return fail(
-        fmt::format("{0} belongs to uid {1}, who could change it: "
-                    "chown root {0}",
-                    path, status.st_uid));
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fail(
-        fmt::format("{0} has mode {1:04o}, others could change it: "
-                    "chmod go-w {0}",
-                    path, status.st_mode & 07777U));
-  return {};
-}
 
 }  // namespace
 
@@ -48,23 +32,13 @@ Status FileSink::deliver_event(const ExecEvent& event) {
 }
 
 Status FileSink::open() {
-  // O_NONBLOCK: a FIFO put in its place must not stop us.
-  Fd fd(::open(path_.c_str(),
-               O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-                   O_NONBLOCK | O_NOCTTY,
-               kMode));
-  if (!fd && errno == ELOOP)
-    return fail(path_ +
-                " is a symbolic link, which could point anywhere: "
-                "put a regular file in its place");
+  auto fd = open_trusted(path_, O_RDWR | O_APPEND | O_CREAT, kMode);
   if (!fd)
-    return fail("cannot open " + path_, errno);
+    return tl::unexpected(fd.error());
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0)
+  if (::fstat(fd->get(), &status) != 0)
     return fail("cannot examine " + path_, errno);
-  if (Status good = check(status, path_); !good)
-    return good;
-  fd_ = std::move(fd);
+  fd_ = std::move(*fd);
   cut_ = false;
   return drop_cut_line(status.st_size);
 }

@@ -17,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "preload/base/trusted_file.h"
 #include "preload/sql.h"
 
 namespace preload {
@@ -29,62 +30,14 @@ constexpr int kLockSteps = 100;
 // felt at start.
 constexpr int64_t kCheckedBytes = int64_t{32} << 20;
 
-std::string directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// SQLite keeps files beside the database, and believes them.
-Status check_directory(const std::string& path) {
-  const std::string directory = directory_of(path);
-  struct stat status {};
-  if (::stat(directory.c_str(), &status) != 0)
-    return fail("cannot use the database's directory " + directory, errno);
-  if (status.st_uid != 0 && status.st_uid != ::geteuid())
-    return fail(
-        fmt::format("{0}, the database's directory, belongs to uid {1}, who "
-                    "could change the database: chown root {0}",
-                    directory, status.st_uid));
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fail(
-        fmt::format("{0}, the database's directory, has mode {1:04o}, others "
-                    "could change the database: chmod go-w {0}",
-                    directory, status.st_mode & 07777U));
-  return {};
-}
-
 Result<Fd> open_or_create(const std::string& path) {
-  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-  Fd fd(::open(path.c_str(), kFlags));
-  if (!fd && errno == ENOENT) {
-    fd = Fd(::open(path.c_str(), kFlags | O_CREAT | O_EXCL, kMode));
-    // Whatever the umask: readers are of the file's group.
-    if (fd && ::fchmod(fd.get(), kMode) != 0)
-      return fail("cannot set the mode of " + path, errno);
-  }
-  if (!fd && errno == ELOOP)
-    return fail(path +
-                " is a symbolic link, which could point anywhere: "
-                "put the database itself in its place");
-  if (!fd)
-    return fail("cannot open the database " + path, errno);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0)
-    return fail("cannot examine " + path, errno);
-  if (!S_ISREG(status.st_mode))
-    return fail(path + " is not a regular file");
-  if (status.st_uid != 0 && status.st_uid != ::geteuid())
-    return fail(
-        fmt::format("{0} belongs to uid {1}, who could change it: "
-                    "chown root {0}",
-                    path, status.st_uid));
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fail(
-        fmt::format("{0} has mode {1:04o}, others could change it: "
-                    "chmod go-w {0}",
-                    path, status.st_mode & 07777U));
+  auto fd = open_trusted(path, O_RDWR);
+  if (fd || fd.error().code.value() != ENOENT)
+    return fd;
+  fd = open_trusted(path, O_RDWR | O_CREAT | O_EXCL, kMode);
+  // Whatever the umask: readers are of the file's group.
+  if (fd && ::fchmod(fd->get(), kMode) != 0)
+    return fail("cannot set the mode of " + path, errno);
   return fd;
 }
 
@@ -212,7 +165,8 @@ Status check_content(Database& database) {
 }
 
 Result<HistoryFile> open_history(const std::string& path) {
-  if (Status safe = check_directory(path); !safe)
+  // SQLite keeps files beside the database, and believes them.
+  if (Status safe = check_trusted_directory(directory_of(path)); !safe)
     return tl::unexpected(safe.error());
   HistoryFile file;
   Result<Fd> fd = open_or_create(path);

@@ -34,10 +34,13 @@ class ExecCaptureTest : public testing::Test {
  protected:
   void SetUp() override {
     const std::vector<std::string> names{"PRELOAD_TEST"};
-    auto started =
-        ExecCapture::start(CaptureChoice::kAuto, 20, names, metrics_);
+    auto opened = ExecCapture::open(CaptureChoice::kAuto, metrics_);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message();
+    capture_ = std::move(*opened);
+    const Status started = capture_->start(20, names);
     ASSERT_TRUE(started.has_value()) << started.error().message();
-    capture_ = std::move(*started);
+    const Status released = capture_->release();
+    ASSERT_TRUE(released.has_value()) << released.error().message();
     if (capture_->mode() == CaptureMode::kAudit)
       GTEST_SKIP() << "no process connector: " << capture_->reason();
   }
@@ -128,8 +131,9 @@ TEST_F(ExecCaptureTest, MegabytesOfVariables) {
 TEST(ExecCapture, AuditOnlyWhenAskedForIt) {
   Metrics metrics;
   const std::vector<std::string> names{"A"};
-  auto capture = ExecCapture::start(CaptureChoice::kAudit, 20, names, metrics);
+  auto capture = ExecCapture::open(CaptureChoice::kAudit, metrics);
   ASSERT_TRUE(capture.has_value());
+  ASSERT_TRUE((*capture)->start(20, names).has_value());
   EXPECT_EQ((*capture)->mode(), CaptureMode::kAudit);
   EXPECT_TRUE((*capture)->arm());
 }

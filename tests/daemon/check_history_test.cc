@@ -63,7 +63,10 @@ TEST_F(CheckHistory, TakesThePluginsOwnUserForAnOwner) {
   fake_.machine.root_uid += 1;
   EXPECT_THAT(line("database directory"), StartsWith("ok"));
   EXPECT_THAT(line("database file"), StartsWith("ok"));
+  // Or of the one that it would become.
   fake_.end_process(FakeMachine::kPlugin);
+  EXPECT_THAT(line("database directory"), StartsWith("ok"));
+  fake_.write("/etc/passwd", "audisp-preload:x:4711:4711::/:\n");
   EXPECT_THAT(line("database directory"), HasSubstr("chown root"));
   EXPECT_THAT(line("database file"), HasSubstr("chown root"));
 }

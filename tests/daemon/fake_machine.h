@@ -168,6 +168,10 @@ class FakeMachine {
                 std::string("/sbin/auditd\0", 13));
     add_process(kPlugin, kAuditd, "audisp-preload", "/usr/sbin/audisp-preload");
     add_process(102, kAuditd, "other", "/sbin/other");
+    write("/etc/passwd",
+          fmt::format("root:x:0:0::/root:/bin/sh\naudisp-preload:x:{}:0::/:\n",
+                      ::geteuid()),
+          0644);
     write_state(kPlugin);
   }
   void make_database() {

@@ -148,7 +148,8 @@ TEST_F(OutputsLive, LogrotateTurnsTheEcsFileOver) {
          // The shipped file with the paths of this deployment.
          shell(
              fmt::format("sed 's,/var/log/audisp-preload,{0}/ecs,; "
-                         "s,/run/audisp-preload/state,{0}/state,' "
+                         "s,/run/audisp-preload/state,{0}/state,; "
+                         "s,su audisp-preload,su daemon,' "
                          "audisp/logrotate/audisp-preload >{0}/logrotate.conf",
                          dir));
          ::chmod((dir + "/logrotate.conf").c_str(), 0644);

@@ -87,7 +87,7 @@ class Pipeline : public testing::Test {
     std::filesystem::create_directories(dir_ / "db");
     std::ofstream(dir_ / "conf") << fmt::format(
         "database = {0}/db/history.db\nsyslog_socket = {0}/log\n"
-        "state_file = {0}/state\ncapture = audit\n{1}",
+        "state_file = {0}/state\ncapture = audit\nuser = root\n{1}",
         dir_.path(), configuration);
     ::chmod((dir_ / "conf").c_str(), 0640);
     std::array<int, 2> pipe{};
@@ -352,7 +352,7 @@ TEST_F(Pipeline, BadConfigurationSaysWhereAndWhat) {
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 3);
   const std::string said = content_of(dir_ / "stderr");
-  EXPECT_NE(said.find(":5: max_alerts cannot be 'many'; allowed: a number "
+  EXPECT_NE(said.find(":6: max_alerts cannot be 'many'; allowed: a number "
                       "from 1"),
             std::string::npos)
       << said;

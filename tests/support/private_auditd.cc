@@ -117,7 +117,7 @@ long PrivateAuditd::kernel_status(const std::string& field) {
 }
 
 PrivateAuditd::PrivateAuditd(const Setup& setup)
-    : key_(fmt::format("{}{}", kKeyPrefix, ::getpid())) {
+    : user_(setup.user), key_(fmt::format("{}{}", kKeyPrefix, ::getpid())) {
   if (const std::string why = obstacle(); !why.empty())
     throw std::runtime_error("no live test here: " + why);
   undo_.add("rm -rf " + dir_.path());
@@ -127,6 +127,7 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
   write_files(setup);
   if (setup.prepare)
     setup.prepare(dir_.path());
+  give_folders();
   if (setup.syslog)
     start_syslog();
   start();
@@ -168,9 +169,19 @@ void PrivateAuditd::configure(const std::string& configuration) const {
   write_file(path("preload.conf"),
              fmt::format("database = {0}/db/history.db\n"
                          "syslog_socket = {0}/log\n"
-                         "state_file = {0}/state\n{1}",
-                         dir_.path(), with_dir(configuration)),
+                         "state_file = {0}/state\nuser = {1}\n{2}",
+                         dir_.path(), user_, with_dir(configuration)),
              0640);
+}
+
+void PrivateAuditd::give_folders() const {
+  shell(fmt::format("chown {} {}", user_, dir_.path()));
+  for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+    const std::string name = entry.path().filename();
+    if (entry.is_directory() && name != "plugins.d" && name != "trail" &&
+        name != "db")
+      shell(fmt::format("chown {} {}", user_, entry.path().string()));
+  }
 }
 
 std::string PrivateAuditd::check() const {

@@ -27,6 +27,9 @@ class PrivateAuditd {
     // Further lines of the plugin's configuration.
     std::string configuration = {};
     std::string log_format = "ENRICHED";
+    // Whom the plugin becomes. All folders of the deployment but auditd's own
+    // are this user's; "db" is root's, and for the plugin to hand over.
+    std::string user = "daemon";
     // A command that stands before the plugin: {"/path/wrapper", "arg", ...}
     std::vector<std::string> wrapper = {};
     // Further lines of rsyslogd's configuration.
@@ -88,9 +91,11 @@ class PrivateAuditd {
 
  private:
   [[nodiscard]] std::string with_dir(std::string text) const;
+  void give_folders() const;
   void write_files(const Setup& setup) const;
 
   TempDir dir_;
+  std::string user_;
   std::string key_;
   UndoLog undo_;
   pid_t auditd_ = 0;

@@ -69,6 +69,7 @@ struct Config {
   int64_t audit_wait = 5;  // seconds
   std::string metrics_file = "off";
   std::string state_file = "/run/audisp-preload/state";
+  std::string user = "audisp-preload";  // as whom it runs; root = as uid 0
 
   bool operator==(const Config&) const = default;
 };
@@ -99,6 +100,9 @@ struct Setting {
 // less than `history_window`; 0 = terms are kept for ever, since with
 // `history_window = 0` the first sighting counts for ever.
 [[nodiscard]] int64_t effective_retention(const Config& config);
+
+// Gives `after` the values that `before` has of all keys that need a restart.
+void keep_restart_keys(const Config& before, Config& after);
 
 // Keys whose values differ between the two and need a restart.
 [[nodiscard]] std::vector<std::string> restart_keys(const Config& before,

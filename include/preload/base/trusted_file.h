@@ -1,18 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that decide what a root daemon does, and that only root may write.
+// Files that decide what a privileged daemon does or hold what it knows, and
+// that only root and the daemon itself may write.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "preload/base/fd.h"
 #include "preload/base/result.h"
 
 namespace preload {
 
-// Opens `path` for reading without following a link at its end. It must be a
-// regular file of root's or of the user we run as, and not writable by group
-// or others; the error says which rule is broken and how to mend it.
-[[nodiscard]] Result<Fd> open_trusted(const std::string& path);
+// What lets others change a file, and the command that mends it.
+struct Flaw {
+  std::string what;
+  std::string mend;
+};
+
+// The one rule for all files and directories: one of `owners` owns it, and
+// neither its group nor others may write it.
+[[nodiscard]] std::optional<Flaw> find_flaw(const std::string& path,
+                                            const struct stat& status,
+                                            std::span<const uid_t> owners);
+
+// Opens `path` without following a link at its end and without waiting for
+// anybody. It must be a regular file of root's or of the user that we are, and
+// not writable by group or others; the error says which rule is broken and how
+// to mend it. `flags` and `mode` are those of open(2).
+[[nodiscard]] Result<Fd> open_trusted(const std::string& path,
+                                      int flags = O_RDONLY, mode_t mode = 0);
+
+// The same rule for a directory whose files are believed; it may be a link.
+[[nodiscard]] Status check_trusted_directory(const std::string& path);
+
+// Of an absolute path; "." of a name alone.
+[[nodiscard]] std::string directory_of(const std::string& path);
 
 // All of the file behind `fd`; refuses more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_all(const Fd& fd, size_t limit,

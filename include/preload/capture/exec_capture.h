@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,11 +38,18 @@ struct ExecMark {
 
 class ExecCapture {
  public:
-  // Climbs as high as the machine allows and `choice` asks for; what kept it
-  // from the next rung is in reason(). Only `capture = connector` can fail.
-  static Result<std::unique_ptr<ExecCapture>> start(
-      CaptureChoice choice, int realtime_priority,
-      std::span<const std::string> watched, Metrics& metrics);
+  // Climbs as high as the machine allows and `choice` asks for, in three steps;
+  // what kept it from the next rung is in reason().
+  //
+  // First what needs root: the sockets. Starts no thread. Only `capture =
+  // connector` can fail, here or in start().
+  static Result<std::unique_ptr<ExecCapture>> open(CaptureChoice choice,
+                                                   Metrics& metrics);
+  // Then the listeners' threads, with their scheduling. They read nothing yet.
+  Status start(int realtime_priority, std::span<const std::string> watched);
+  // Then they begin. Each calls `confine` first, which may give up what it
+  // does not need any more.
+  Status release(const std::function<Status()>& confine = {});
   ExecCapture(const ExecCapture&) = delete;
   ExecCapture& operator=(const ExecCapture&) = delete;
   ~ExecCapture();
@@ -68,10 +76,15 @@ class ExecCapture {
   [[nodiscard]] const Fd& proc() const { return shared_.proc; }
 
  private:
-  explicit ExecCapture(Metrics& metrics) : shared_(metrics) {}
+  ExecCapture(CaptureChoice choice, Metrics& metrics)
+      : choice_(choice), shared_(metrics) {}
+  Status open_listeners();
   Status start_listeners(int realtime_priority);
+  // Without a connector; an error when that was asked for.
+  Status do_without(const Error& why);
   void judge(int realtime_priority);
 
+  CaptureChoice choice_;
   ListenerShared shared_;
   std::unique_ptr<WatchList> list_;
   CaptureMode mode_ = CaptureMode::kAudit;

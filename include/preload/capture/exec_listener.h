@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,16 +41,27 @@ enum class Scheduling { kRealtime, kNice, kNormal };
 
 class ExecListener {
  public:
-  // A listener for `cpu`, pinned to it; without one, for all CPUs that are not
-  // in `served`. Asks for SCHED_FIFO at `priority` unless that is 0, else for
-  // nice -20. Returns when the thread runs.
-  static Result<std::unique_ptr<ExecListener>> start(
+  // A listener for `cpu`; without one, for all CPUs that are not in `served`.
+  // Needs CAP_NET_ADMIN, which is not needed after it. From here on the kernel
+  // keeps messages for it.
+  static Result<std::unique_ptr<ExecListener>> open(
       ListenerShared& shared, std::optional<unsigned> cpu,
-      std::span<const unsigned> served, int priority);
+      std::span<const unsigned> served);
   ExecListener(const ExecListener&) = delete;
   ExecListener& operator=(const ExecListener&) = delete;
   ~ExecListener();
 
+  // Starts its thread, pinned to its CPU if it has one. Asks for SCHED_FIFO at
+  // `priority` unless that is 0, else for nice -20. Returns when the thread has
+  // all that and waits to be released.
+  Status start(int priority);
+  // Lets the thread take its first exec when it has called `confine`, if that
+  // is anything. Returns what that gave.
+  Status release(std::function<Status()> confine);
+  // Before it is started: serves all CPUs but these from now on.
+  Status serve_all_but(std::span<const unsigned> served);
+
+  [[nodiscard]] std::optional<unsigned> cpu() const { return cpu_; }
   [[nodiscard]] ByteRing& ring() { return ring_; }
   [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
   // The errno that kept it from a better scheduling; 0 = none.
@@ -57,18 +70,21 @@ class ExecListener {
   [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
 
  private:
-  ExecListener(ListenerShared& shared, Fd socket, ByteRing ring)
+  ExecListener(ListenerShared& shared, std::optional<unsigned> cpu, Fd socket,
+               ByteRing ring)
       : shared_(shared),
+        cpu_(cpu),
         socket_(std::move(socket)),
         ring_(std::move(ring)),
         reader_(shared.proc) {}
 
-  Status prepare(std::optional<unsigned> cpu, int priority);
+  Status prepare(int priority);
   void run();
   void take(std::span<const std::byte> datagram);
   const WatchList* acquire_list();
 
   ListenerShared& shared_;
+  std::optional<unsigned> cpu_;
   Fd socket_;
   ByteRing ring_;
   ProcReader reader_;
@@ -79,6 +95,10 @@ class ExecListener {
   std::atomic<bool> ended_{false};
   Scheduling scheduling_ = Scheduling::kNormal;
   int scheduling_error_ = 0;
+  // The gate: `confine_` is written before `released_` and read after it.
+  std::function<Status()> confine_;
+  std::atomic<bool> released_{false};
+  std::future<Status> confined_;
   std::thread thread_;  // last: it uses all of the above
 };
 

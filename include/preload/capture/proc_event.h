@@ -47,10 +47,15 @@ struct ExecNotice {
 
 // A socket that receives exec events through `filter`, with a receive buffer
 // of `buffer_bytes` as far as the kernel grants it. Close it with
-// close_connector(): kernels before 6.6 count listeners only by request.
+// close_connector(): kernels before 6.6 count listeners only by request, and
+// only by that of a process that still has CAP_NET_ADMIN. Without it the count
+// stays, and each exec makes a message that finds no receiver.
 [[nodiscard]] Result<Fd> open_connector(std::span<sock_filter> filter,
                                         int buffer_bytes);
 void close_connector(Fd socket);
+// Another filter in place of the socket's; needs no privilege.
+[[nodiscard]] Status set_filter(const Fd& socket,
+                                std::span<sock_filter> filter);
 
 // Subscribes once and waits up to a second for the kernel's answer. An error
 // says why exec events are not to be had here.

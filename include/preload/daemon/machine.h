@@ -13,6 +13,7 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/result.h"
+#include "preload/base/trusted_file.h"
 #include "preload/daemon/audit_status.h"
 
 namespace preload {
@@ -64,17 +65,16 @@ struct KeyValue {
 };
 [[nodiscard]] std::vector<KeyValue> key_values(const std::string& text);
 
-// What lets others than root, or than `other_owner`, change the file, and how
-// to mend it; nothing when it is safe.
-struct Flaw {
-  std::string what;
-  std::string mend;
-};
+// What lets others than root, or than `other_owner`, change the file; nothing
+// when it is safe.
 [[nodiscard]] std::optional<Flaw> find_flaw(
     const Machine& machine, const std::string& path, const struct stat& status,
     std::optional<uint32_t> other_owner = {});
 
-// The gid that /etc/group has for `name`; not asked of NSS, which may hang.
+// What /etc/passwd and /etc/group have for `name`; not asked of NSS, which may
+// hang.
+[[nodiscard]] std::optional<uint32_t> uid_of(const Machine& machine,
+                                             const std::string& name);
 [[nodiscard]] std::optional<uint32_t> gid_of(const Machine& machine,
                                              const std::string& name);
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,25 +23,34 @@
 #include "preload/correlate/correlator.h"
 #include "preload/daemon/history_worker.h"
 #include "preload/daemon/inspector.h"
+#include "preload/daemon/sinks.h"
 #include "preload/daemon/surroundings.h"
 #include "preload/deliver/relay.h"
 #include "preload/detect/preload_file.h"
 
 namespace preload {
 
-// Made once, by main. start() brings the stages up from the last to the first,
-// run() is the input thread, and the destructor takes them down in order.
+// Made once, by main. open() does what needs root and starts no thread,
+// start_listeners() what needs scheduling rights. start() brings the other
+// stages up from the last to the first, run() is the input thread, and the
+// destructor takes them down in order.
 class Pipeline final : public ExecHandler {
  public:
   // `config` came from `config_file`; records are read from `input`; `parent`
   // is the process whose SIGTERM counts.
-  static Result<std::unique_ptr<Pipeline>> start(const Config& config,
-                                                 std::string config_file,
-                                                 int input, Fd signals,
-                                                 pid_t parent);
+  static Result<std::unique_ptr<Pipeline>> open(const Config& config,
+                                                std::string config_file,
+                                                int input, Fd signals,
+                                                pid_t parent);
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() override;
+
+  // Listeners wait for start() with their first exec.
+  Status start_listeners();
+  // `standing` is for the state file. `confine` is called in each listener's
+  // thread before its first exec.
+  Status start(StateLines standing, const std::function<Status()>& confine);
 
   // Until end of file or SIGTERM; then everything is flushed, in at most two
   // seconds. The error is that of a stage that could not go on.
@@ -52,11 +62,11 @@ class Pipeline final : public ExecHandler {
   void on_preload_file(ExecEvent&& event) override;
 
  private:
-  Pipeline(Config config, std::string config_file, Fd signals, pid_t parent);
+  Pipeline(Config config, std::string config_file, int input, Fd signals,
+           pid_t parent);
   Status start_history();
   void add_findings(Alert& alert);
-  Status start_capture();
-  Status start_input(int input);
+  Status start_input();
   void start_inventory();
   void give(ExecEvent&& event);
 
@@ -75,6 +85,8 @@ class Pipeline final : public ExecHandler {
   Metrics metrics_;
   Config config_;
   std::string config_file_;
+  StateLines standing_;
+  int input_;
   Fd signals_;
   pid_t parent_;
   Fd failed_;  // eventfd: a thread cannot go on
@@ -96,7 +108,6 @@ class Pipeline final : public ExecHandler {
   PreloadFileWatch preload_file_{std::string(kPreloadFile)};
   std::atomic<bool> stopping_{false};
 
-  int input_ = -1;
   size_t last_bytes_ = 0;
   int64_t coverage_due_ns_ = 0;
   int64_t report_due_ns_ = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "preload/base/clock.h"
@@ -23,10 +24,13 @@ namespace preload {
 // Writes the daemon's own log lines to syslog, facility daemon; never waits.
 [[nodiscard]] LogSink log_sink(const std::string& socket);
 
+// Lines of the state file, "key: value", that do not change while it runs.
+using StateLines = std::vector<std::pair<std::string, std::string>>;
+
 // Both log a failure (once a minute) and go on.
 void write_metrics(const Config& config, const Metrics& metrics);
 void write_state_file(const Config& config, const std::string& config_file,
                       int64_t started_us, const ExecCapture& capture,
-                      const Metrics& metrics);
+                      const StateLines& standing, const Metrics& metrics);
 
 }  // namespace preload

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The doctor on whom the plugin becomes.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "preload/daemon/check.h"
+
+namespace preload {
+
+// Who runs the plugin, or would: of the running one, else of the
+// configuration's `user`; nothing when that does not exist.
+[[nodiscard]] std::optional<uint32_t> plugin_uid(const Machine& machine,
+                                                 const Deployment& deployment);
+
+// False when `uid` surely cannot write what has this owner and mode. A group's
+// right may be that of an access control list: it counts as yes.
+[[nodiscard]] bool may_write(const struct stat& status, uint32_t uid);
+
+void check_user(const Machine& machine, Deployment& deployment,
+                Findings& findings);
+
+}  // namespace preload

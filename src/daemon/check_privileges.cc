@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/check_privileges.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "preload/daemon/privileges.h"
+
+namespace preload {
+namespace {
+
+constexpr const char* kUser = "plugin's user";
+
+}  // namespace
+
+std::optional<uint32_t> plugin_uid(const Machine& machine,
+                                   const Deployment& deployment) {
+  if (deployment.plugin)
+    return deployment.plugin->uid;
+  return uid_of(machine, deployment.config.user);
+}
+
+bool may_write(const struct stat& status, uint32_t uid) {
+  if (uid == 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return true;
+  return status.st_uid == uid && (status.st_mode & S_IWUSR) != 0;
+}
+
+void check_user(const Machine& machine, Deployment& deployment,
+                Findings& findings) {
+  const std::string& name = deployment.config.user;
+  const auto uid = uid_of(machine, name);
+  const auto& plugin = deployment.plugin;
+  if (!uid && !plugin)
+    findings.push_back(broken(
+        kUser,
+        fmt::format("/etc/passwd has no user {}: the plugin does not start",
+                    name),
+        create_user_words(name)));
+  else if (uid && plugin && plugin->uid != *uid)
+    findings.push_back(
+        warning(kUser,
+                fmt::format("the plugin runs as uid {}, not as {} (uid {})",
+                            plugin->uid, name, *uid),
+                kRestart));
+  else if (name == "root")
+    findings.push_back(
+        note(kUser, "root, without most of its capabilities (user = root)"));
+  else
+    findings.push_back(
+        good(kUser, uid ? fmt::format("{} (uid {})", name, *uid) : name));
+}
+
+}  // namespace preload
