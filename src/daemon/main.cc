@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // audisp-preload: the architecture in order.
+#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/privileges.h"
+#include "preload/daemon/seccomp.h"
 #include "preload/daemon/self_test.h"
 #include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
@@ -51,6 +53,16 @@ Status step_down(const Config& config) {
   return give_up_root(user, config.audit_message);
 }
 
+Status confine_own_listener() {
+  const Status reduced = reduce_thread(ThreadRole::kListener);
+  return reduced ? confine_listener() : reduced;
+}
+
+StateLines standing() {
+  return {{"user",
+           fmt::format("{}, {}", standing_in_words(), confinement_in_words())}};
+}
+
 int run(const Options& options) {
   const pid_t parent = ::getppid();
   shed_inherited();
@@ -71,12 +83,12 @@ int run(const Options& options) {
     ready = (*pipeline)->start_listeners();
   if (ready)
     ready = reduce_thread(ThreadRole::kOther);
+  if (ready)
+    ready = confine_process(config->audit_message);
   if (!ready)
     return refuse(kExitStart, ready.error(), *config);
   start_log(log_sink(config->syslog_socket));
-  ready = (*pipeline)->start({{"user", standing_in_words()}}, [] {
-    return reduce_thread(ThreadRole::kListener);
-  });
+  ready = (*pipeline)->start(standing(), confine_own_listener);
   if (!ready) {
     pipeline->reset();
     return stop_with(kExitStart, ready.error());
