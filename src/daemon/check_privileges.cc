@@ -11,6 +11,7 @@ namespace preload {
 namespace {
 
 constexpr const char* kUser = "plugin's user";
+constexpr const char* kLibraries = "plugin's libraries";
 
 }  // namespace
 
@@ -50,6 +51,20 @@ void check_user(const Machine& machine, Deployment& deployment,
   else
     findings.push_back(
         good(kUser, uid ? fmt::format("{} (uid {})", name, *uid) : name));
+}
+
+void check_own_libraries(const Machine& /*machine*/, Deployment& deployment,
+                         Findings& findings) {
+  const auto found = deployment.state.find("foreign libraries");
+  if (found == deployment.state.end())
+    return;
+  if (found->second == "none")
+    findings.push_back(good(kLibraries, "none but its own"));
+  else
+    findings.push_back(
+        broken(kLibraries, "what does not belong is loaded: " + found->second,
+               "find out who put it there (the environment of auditd, "
+               "/etc/ld.so.preload), remove it and restart auditd"));
 }
 
 }  // namespace preload

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // audisp-preload: the architecture in order.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,13 +9,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "preload/base/config.h"
 #include "preload/base/log.h"
 #include "preload/daemon/check.h"
 #include "preload/daemon/handover.h"
 #include "preload/daemon/options.h"
+#include "preload/daemon/own_maps.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/privileges.h"
 #include "preload/daemon/seccomp.h"
@@ -58,13 +62,17 @@ Status confine_own_listener() {
   return reduced ? confine_listener() : reduced;
 }
 
-StateLines standing() {
-  return {{"user",
-           fmt::format("{}, {}", standing_in_words(), confinement_in_words())}};
+StateLines standing(const std::vector<std::string>& foreign) {
+  return {
+      {"user",
+       fmt::format("{}, {}", standing_in_words(), confinement_in_words())},
+      {"foreign libraries",
+       foreign.empty() ? "none" : fmt::format("{}", fmt::join(foreign, "; "))}};
 }
 
 int run(const Options& options) {
   const pid_t parent = ::getppid();
+  const std::vector<std::string> foreign = look_at_ourselves();
   shed_inherited();
   auto signals = block_signals();
   if (!signals)
@@ -88,7 +96,9 @@ int run(const Options& options) {
   if (!ready)
     return refuse(kExitStart, ready.error(), *config);
   start_log(log_sink(config->syslog_socket));
-  ready = (*pipeline)->start(standing(), confine_own_listener);
+  if (!foreign.empty())
+    log_warning(in_words(foreign));
+  ready = (*pipeline)->start(standing(foreign), confine_own_listener);
   if (!ready) {
     pipeline->reset();
     return stop_with(kExitStart, ready.error());

@@ -22,5 +22,8 @@ namespace preload {
 
 void check_user(const Machine& machine, Deployment& deployment,
                 Findings& findings);
+// After check_capture(), which reads the state file.
+void check_own_libraries(const Machine& machine, Deployment& deployment,
+                         Findings& findings);
 
 }  // namespace preload

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/daemon/check_privileges.h"
+
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "fake_machine.h"
+
+namespace preload {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class CheckPrivileges : public testing::Test {
+ protected:
+  std::string line(const std::string& condition) {
+    return line_of(fake_.examine(), condition);
+  }
+
+  FakeMachine fake_;
+};
+
+TEST_F(CheckPrivileges, TellsTheUser) {
+  EXPECT_THAT(line("plugin's user"),
+              AllOf(StartsWith("ok"), HasSubstr("audisp-preload (uid ")));
+  fake_.write("/etc/passwd", "audisp-preload:x:4711:1::/:\n", 0644);
+  EXPECT_THAT(line("plugin's user"),
+              AllOf(StartsWith("warn"), HasSubstr("not as audisp-preload"),
+                    HasSubstr("restart auditd")));
+  fake_.end_process(FakeMachine::kPlugin);
+  EXPECT_THAT(line("plugin's user"), StartsWith("ok"));
+  fake_.write("/etc/passwd", "root:x:0:0::/:\n", 0644);
+  EXPECT_THAT(line("plugin's user"),
+              AllOf(StartsWith("FAIL"), HasSubstr("no user audisp-preload"),
+                    HasSubstr("useradd --system")));
+  fake_.write(FakeMachine::kConfig, "user = root\n");
+  EXPECT_THAT(line("plugin's user"), StartsWith("note"));
+}
+
+TEST_F(CheckPrivileges, TellsWhatWasLoadedIntoThePlugin) {
+  EXPECT_EQ(line("plugin's libraries"), "");
+  fake_.more = "foreign libraries: none\n";
+  EXPECT_THAT(line("plugin's libraries"), StartsWith("ok"));
+  fake_.more = "foreign libraries: /tmp/x.so (no library of ours needs it)\n";
+  EXPECT_THAT(line("plugin's libraries"),
+              AllOf(StartsWith("FAIL"), HasSubstr("/tmp/x.so")));
+}
+
+TEST_F(CheckPrivileges, TellsWhatTheUserCannotWrite) {
+  fake_.write("/etc/passwd", "nobody-else:x:4711:1::/:\n", 0644);
+  fake_.write(FakeMachine::kConfig,
+              "user = nobody-else\nmetrics_file = /var/m/p.prom\n");
+  fake_.write("/var/m/other", "");
+  fake_.set_mode("/var/m", 0755);
+  fake_.end_process(FakeMachine::kPlugin);
+  EXPECT_THAT(line("metrics_file"),
+              AllOf(StartsWith("warn"), HasSubstr("user nobody-else"),
+                    HasSubstr("setfacl -m u:nobody-else:rwx /var/m")));
+  // Perhaps the mask of an access control list.
+  fake_.set_mode("/var/m", 0775);
+  EXPECT_THAT(line("metrics_file"), StartsWith("ok"));
+}
+
+}  // namespace
+}  // namespace preload
