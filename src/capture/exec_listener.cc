@@ -14,6 +14,7 @@
 #include <csignal>
 #include <utility>
 
+#include "preload/base/clock.h"
 #include "preload/capture/proc_event.h"
 
 namespace preload {
@@ -78,6 +79,7 @@ Status ExecListener::start(int priority) {
       status = confine_ ? confine_() : Status();
       const bool confined_well = status.has_value();
       confined.set_value(std::move(status));
+      since_ns_ = static_cast<uint64_t>(SystemClock().monotonic_ns());
       if (confined_well)
         run();
     }
@@ -160,7 +162,8 @@ void ExecListener::run() {
 
 void ExecListener::take(std::span<const std::byte> datagram) {
   const auto notice = parse_exec_notice(datagram);
-  if (!notice)
+  // One from before our time is the inventory's, or has ended.
+  if (!notice || notice->monotonic_ns < since_ns_)
     return;
   const WatchList* watched = acquire_list();
   const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,

@@ -42,8 +42,7 @@ enum class Scheduling { kRealtime, kNice, kNormal };
 class ExecListener {
  public:
   // A listener for `cpu`; without one, for all CPUs that are not in `served`.
-  // Needs CAP_NET_ADMIN, which is not needed after it. From here on the kernel
-  // keeps messages for it.
+  // Needs CAP_NET_ADMIN, which is not needed after it.
   static Result<std::unique_ptr<ExecListener>> open(
       ListenerShared& shared, std::optional<unsigned> cpu,
       std::span<const unsigned> served);
@@ -55,8 +54,8 @@ class ExecListener {
   // `priority` unless that is 0, else for nice -20. Returns when the thread has
   // all that and waits to be released.
   Status start(int priority);
-  // Lets the thread take its first exec when it has called `confine`, if that
-  // is anything. Returns what that gave.
+  // Lets the thread take execs, from this moment on, when it has called
+  // `confine`, if that is anything. Returns what that gave.
   Status release(std::function<Status()> confine);
   // Before it is started: serves all CPUs but these from now on.
   Status serve_all_but(std::span<const unsigned> served);
@@ -99,7 +98,8 @@ class ExecListener {
   std::function<Status()> confine_;
   std::atomic<bool> released_{false};
   std::future<Status> confined_;
-  std::thread thread_;  // last: it uses all of the above
+  uint64_t since_ns_ = 0;  // CLOCK_MONOTONIC; what is older is not taken
+  std::thread thread_;     // last: it uses all of the above
 };
 
 }  // namespace preload
