@@ -35,8 +35,12 @@ using Job = std::variant<Inspection, NameLookup>;
 
 struct Name {
   std::string name;  // empty: there is none
-  int64_t since_ns = 0;
-  bool asked = false;  // a look-up is under way
+  int64_t since_ns = 0;  // 0: never looked up
+  bool asked = false;    // a look-up is under way
+
+  [[nodiscard]] bool current(const Clock& clock) const {
+    return since_ns != 0 && clock.monotonic_ns() - since_ns < kNameAgeNs;
+  }
 };
 
 std::string look_up(uint32_t uid) {
@@ -137,8 +141,7 @@ std::string Inspector::Shared::name_of(uint32_t uid) {
   {
     const std::lock_guard lock(mutex);
     const auto known = names.find(uid);
-    if (known != names.end() && known->second.since_ns != 0 &&
-        clock.monotonic_ns() - known->second.since_ns < kNameAgeNs)
+    if (known != names.end() && known->second.current(clock))
       return known->second.name;
   }
   std::string name = look_up(uid);
@@ -196,8 +199,8 @@ std::string Inspector::name_if_known(uint32_t uid) {
     return {};
   const std::lock_guard lock(shared_->mutex);
   Name& name = shared_->names[uid];
-  const bool old = shared_->clock.monotonic_ns() - name.since_ns >= kNameAgeNs;
-  if (old && !name.asked && shared_->jobs.size() < kMaxQueued) {
+  if (!name.current(shared_->clock) && !name.asked &&
+      shared_->jobs.size() < kMaxQueued) {
     name.asked = true;
     shared_->enqueue(NameLookup{uid});
   }

@@ -58,6 +58,7 @@ class Relay::Impl {
     size_t alert_bytes = 0;
     std::deque<ExecEvent> events;
     size_t event_bytes = 0;
+    bool more_events = false;  // than were taken
     std::optional<Sinks> sinks;
     bool reopen = false;
     bool refused = false;  // an alert, for want of room
@@ -179,7 +180,7 @@ void Relay::Impl::loop() {
     Inbox inbox = wait();
     work(inbox);
     report(inbox.refused);
-    if (inbox.stopping && ((distributor_.idle() && inbox.events.empty()) ||
+    if (inbox.stopping && ((distributor_.idle() && !inbox.more_events) ||
                            distributor_.past_deadline()))
       return;
   }
@@ -210,7 +211,8 @@ Relay::Impl::Inbox Relay::Impl::wait() {
   taken.sinks = std::exchange(inbox_.sinks, std::nullopt);
   taken.reopen = std::exchange(inbox_.reopen, false);
   taken.refused = std::exchange(inbox_.refused, false);
-  woken_ = !inbox_.events.empty();
+  taken.more_events = !inbox_.events.empty();
+  woken_ = taken.more_events;
   return taken;
 }
 
