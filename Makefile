@@ -223,8 +223,10 @@ check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd,
 	$(LIVE_TEST) $(GTEST_FLAGS)
 
 .PHONY: debug asan ubsan sanitize tsan
+tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp
 debug asan ubsan sanitize tsan: ## unit and pipeline tests under another build mode
-	+$(MAKE) MODE=$@ SHARDS=$(shell nproc) check-unit check-pipeline
+	+$(MAKE) MODE=$@ SHARDS=$(shell nproc) check-unit
+	+$(MAKE) MODE=$@ check-pipeline
 
 .PHONY: coverage
 coverage: ## line and branch coverage of src/
