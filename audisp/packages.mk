@@ -1,0 +1,38 @@
+# Packages, policies and what is checked of the binary. Included by the Makefile.
+#
+# REUSE=1 packages build/release/audisp-preload as it is, instead of building it
+# again from the staged source with the distribution's flags.
+
+##@ Packages
+STAGED   = build/stage/$(NAME)-$(VERSION)
+SOURCES := Makefile README.md LICENSE src include audisp sql tests man
+DEB      = build/$(NAME)_$(VERSION)_$(shell dpkg --print-architecture).deb
+# The tools of a package have their own idea of make's flags.
+CLEAN_ENV = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u CI \
+            $(if $(REUSE),PREBUILT=$(CURDIR)/$(BIN))
+
+.PHONY: stage deb rpm
+stage: $(if $(REUSE),$(BIN))
+	@rm -rf $(STAGED) && mkdir -p $(STAGED) && cp -a $(SOURCES) $(STAGED)
+
+# The version is stated in the Makefile; the packages' must be the same.
+.PHONY: version
+version:
+	@grep -q '^$(NAME) ($(VERSION)) ' audisp/debian/changelog || { \
+	  echo "audisp/debian/changelog does not begin with $(VERSION)"; exit 1; }
+	@grep -q '^Version: *$(VERSION)$$' audisp/rpm/$(NAME).spec || { \
+	  echo "audisp/rpm/$(NAME).spec does not have $(VERSION)"; exit 1; }
+
+deb: stage version ## build/audisp-preload_VERSION_ARCH.deb, looked at by lintian (REUSE=1: of the binary that is there)
+	cp -r audisp/debian $(STAGED)/debian
+	cd $(STAGED) && $(CLEAN_ENV) DEB_BUILD_OPTIONS="noautodbgsym $$DEB_BUILD_OPTIONS" \
+	  dpkg-buildpackage -b -us -uc $(if $(REUSE),-d)
+	mv build/stage/$(notdir $(DEB)) build/
+	lintian --fail-on error,warning --tag-display-limit 0 $(DEB)
+
+.PHONY: check-packages
+check-packages: deb ## the .deb in a fresh Debian root: install, upgrade, remove, purge (as root)
+	sh tests/packages/deb_test $(DEB)
+
+.PHONY: package-tools
+package-tools: # installs nothing itself: `make deps package-tools`
