@@ -30,8 +30,20 @@ deb: stage version ## build/audisp-preload_VERSION_ARCH.deb, looked at by lintia
 	mv build/stage/$(notdir $(DEB)) build/
 	lintian --fail-on error,warning --tag-display-limit 0 $(DEB)
 
+# Debian's rpm knows no package by the names that the spec file needs: --nodeps.
+# rpm builds from a tarball with one folder NAME-VERSION.
+RPM_TOP = $(CURDIR)/build/rpm
+rpm: stage version ## build/*.rpm (REUSE=1: of the binary that is there)
+	rm -rf build/rpm && mkdir -p build/rpm/SOURCES && rm -f build/*.rpm
+	tar -C build/stage -czf build/rpm/SOURCES/$(NAME)-$(VERSION).tar.gz $(NAME)-$(VERSION)
+	$(CLEAN_ENV) rpmbuild -bb --quiet --nodeps --define '_topdir $(RPM_TOP)' audisp/rpm/$(NAME).spec
+	mv build/rpm/RPMS/*/*.rpm build/
+
 .PHONY: check-packages
-check-packages: deb ## the .deb in a fresh Debian root: install, upgrade, remove, purge (as root)
+check-packages: ## the packages' contents; the .deb in a fresh Debian root: install, upgrade, remove, purge (as root)
+	+$(MAKE) deb
+	+$(MAKE) rpm
+	sh tests/packages/rpm_test build/*.rpm
 	sh tests/packages/deb_test $(DEB)
 
 .PHONY: package-tools
