@@ -48,3 +48,27 @@ check-packages: ## the packages' contents; the .deb in a fresh Debian root: inst
 
 .PHONY: package-tools
 package-tools: # installs nothing itself: `make deps package-tools`
+
+##@ Policy and binary
+.PHONY: policy hardening reproducible clang
+# -QTK: compile, load nothing, no cache.
+policy: ## compile the SELinux module (build/policy/*.pp) and the AppArmor profile
+	@mkdir -p build/policy
+	checkmodule -M -m -o build/policy/audisp_preload.mod audisp/selinux/audisp_preload.te
+	semodule_package -o build/policy/audisp_preload.pp -m build/policy/audisp_preload.mod \
+	  -f audisp/selinux/audisp_preload.fc
+	apparmor_parser -QTK audisp/apparmor/usr.sbin.$(NAME)
+
+hardening: $(BIN) ## look for the binary's defences: PIE, RELRO, stack protector, FORTIFY, no run path
+	sh tests/packages/hardening_test $(BIN)
+
+# With the flags of distributions; -g is where paths and dates would show.
+reproducible: ## build in two folders, with different dates: the same bytes?
+	sh tests/packages/reproducible_test $(SOURCES)
+
+# Warnings come from the front end alone; the sanitizer modes compile with it too.
+CLANG_FILES := $(patsubst %,build/clang/%.ok,$(SRCS) $(TESTS))
+clang: $(CLANG_FILES) ## no warning from clang++ in product and tests
+build/clang/%.ok: % $(BUILD)/gen/preload/sql.h
+	@mkdir -p $(@D)
+	clang++ -fsyntax-only -Werror $(ALL_CPPFLAGS) -std=c++20 $(WARN) $(PC_CFLAGS) $< && touch $@
