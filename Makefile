@@ -276,10 +276,11 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
 .PHONY: lint tidy layers
 tidy: $(TIDY) ## clang-tidy over everything
-lint: format-check layers ## clang-format, layer order, manuals, shell scripts
+lint: format-check layers version ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
 	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
 	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
 	shellcheck $(SCRIPTS)
+	sh tests/packages/lint
 
 # A file of layer L may include "preload/M/x.h" only if M comes no later in
 # LAYERS than L.
