@@ -12,6 +12,8 @@ sysconfdir    ?= /etc
 datadir       ?= $(prefix)/share
 mandir        ?= $(datadir)/man
 unitdir       ?= $(prefix)/lib/systemd/system
+sysusersdir   ?= $(prefix)/lib/sysusers.d
+libexecdir    ?= $(prefix)/libexec
 localstatedir ?= /var
 DESTDIR       ?=
 INSTALL       ?= install
@@ -54,6 +56,9 @@ apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format 
                   libclang-rt-14-dev gcovr rsyslog util-linux libcap2-bin groff mandoc \
                   shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
                   prometheus prometheus-node-exporter curl logrotate git
+apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux auditd \
+                  checkpolicy semodule-utils apparmor clang libgtest-dev libgmock-dev \
+                  libbenchmark-dev
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \
@@ -73,9 +78,11 @@ pacman.build   := gcc make pkgconf audit spdlog fmt sqlite libcap-ng libseccomp 
 pacman.test    := gtest benchmark clang groff mandoc shellcheck fakeroot git
 PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v $(p:apt=apt-get)),$(p))))
 
-NO_COMPILE := clean help deps format format-check layers dist uninstall
+NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
-TEST_GOALS := $(filter check% asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS))
+# `make deps package-tools` installs what these need besides.
+PACKAGE_GOALS := $(filter package-tools deb rpm check-packages policy hardening clang,$(MAKECMDGOALS))
+TEST_GOALS := $(filter-out check-packages,$(filter check% asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -135,8 +142,14 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .PHONY: all
 all: $(BIN) ## build build/release/audisp-preload
 
+# PREBUILT=FILE takes that program instead of building one.
+ifneq ($(PREBUILT),)
+$(BIN): $(PREBUILT)
+	$(INSTALL) -D $< $@
+else
 $(BIN): $(call obj,$(MAIN)) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+endif
 
 $(LIB): $(call obj,$(LIB_SRCS))
 	rm -f $@ && $(AR) rcsD $@ $^
@@ -261,12 +274,15 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c++20 $(PC_CFLAGS) && touch $@
 
+# Whatever begins as a shell script does, and Debian's maintainer scripts.
+SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
 .PHONY: lint tidy layers
 tidy: $(TIDY) ## clang-tidy over everything
-lint: format-check layers ## clang-format, layer order, manuals, shell scripts
+lint: format-check layers version ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
 	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
 	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
-	shellcheck audisp/control tests/check tests/demo/demo tests/bench/cost .ci/run tests/ecs/run
+	shellcheck $(SCRIPTS)
+	sh tests/packages/lint
 
 # A file of layer L may include "preload/M/x.h" only if M comes no later in
 # LAYERS than L.
@@ -289,6 +305,10 @@ KEPT = $(BUILD)/staged/preload.conf:$(sysconfdir)/audit/plugins.d/preload.conf \
        audisp/audisp-preload.conf:$(sysconfdir)/audit/audisp-preload.conf \
        audisp/rules/45-preload.rules:$(sysconfdir)/audit/rules.d/45-preload.rules
 
+# Policy for those who run SELinux or AppArmor; as source, loaded by nobody.
+POLICY := audisp/selinux/audisp_preload.te audisp/selinux/audisp_preload.fc \
+          audisp/apparmor/usr.sbin.$(NAME)
+
 $(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
 	@mkdir -p $(@D)
 	sed 's,@sbindir@,$(sbindir),' $< >$@
@@ -304,8 +324,11 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -D -m 0644 audisp/logrotate/$(NAME) $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME)
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(EXAMPLES)/queries
 	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
+	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
-	-[ -n "$(DESTDIR)" ] || { chgrp adm $(localstatedir)/lib/$(NAME) && chmod 2750 $(localstatedir)/lib/$(NAME); }
+	[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
+	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
 	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
 	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
 	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
@@ -317,11 +340,12 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	  elif [ $${to##*/} = $(NAME).conf ]; then echo "kept $$to"; \
 	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
-	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) \
+	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
+	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
 	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
 	rm -rf $(DESTDIR)$(EXAMPLES)
-	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d 2>/dev/null
-	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME)"
+	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
+	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
 
 start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
 	sh audisp/control start $(sbindir)/$(NAME)
@@ -332,12 +356,15 @@ stop: ## have auditd stop the plugin and remove its rules (as root)
 demo: $(BIN) $(PROGRAMS) ## see it work: a private auditd, real programs, their alerts
 	sh tests/demo/demo $(BIN)
 
+include audisp/packages.mk
+
 ##@ Other
 .PHONY: deps
 deps: ## install what building needs, and testing when a test target is named too (as root)
 	@[ -n "$(PACKAGER)" ] || { echo "no apt, dnf, zypper or pacman here: install by hand $(LIBS)"; exit 1; }
 	$(if $($(PACKAGER).update),$($(PACKAGER).update))
-	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test))
+	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test)) \
+	  $(if $(PACKAGE_GOALS),$($(PACKAGER).package))
 
 .PHONY: dist
 dist: ## source tarball of HEAD
@@ -350,4 +377,4 @@ clean: ## remove build/
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^##@/{print "\n" substr($$0,5)} /^[a-z].*:.*## /{printf "  %-16s %s\n",$$1,$$2}' Makefile
+	@awk -F ':.*## ' '/^##@/{print "\n" substr($$0,5)} /^[a-z].*:.*## /{printf "  %-16s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
