@@ -13,6 +13,9 @@ namespace preload {
 namespace {
 
 constexpr size_t kCachedUsers = 4096;
+// A row of a sighting with its index entries, but for the path.
+constexpr uint64_t kRowBytes = 100;
+constexpr int64_t kDayMicros = 86'400'000'000;
 
 // The state of a term after a verdict that changes it.
 std::string_view state_of(Verdict verdict) {
@@ -128,7 +131,8 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
   const Seen seen = Seen::once(event.time_us, counts);
-  Place place{0, event.executable, event.uid};
+  Place place{0, event.executable, event.uid,
+              event.auid != kUnsetId ? event.auid : event.uid};
   bool batched = false;
   if (*known == nullptr) {
     known = insert(event, decision);
@@ -163,6 +167,10 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
     return updated;
   if (place.term_id == full_term_)
     return {};
+  if (!pay(place.payer, kRowBytes + executable.size(), seen.last_seen_us)) {
+    ++refused_;
+    return {};
+  }
   if (Status added = sighting_add_.run(place.term_id, executable, place.uid,
                                        seen.count, seen.first_seen_us,
                                        seen.last_seen_us, kSightingsPerTerm);
@@ -171,6 +179,22 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
   if (database_.changes() == 0)
     full_term_ = place.term_id;
   return {};
+}
+
+bool Terms::pay(uint32_t payer, uint64_t bytes, int64_t now_us) {
+  if (payer == 0)
+    return true;
+  if (const int64_t day = now_us / kDayMicros; day != paid_day_) {
+    paid_.clear();
+    paid_day_ = day;
+  }
+  if (paid_.size() >= kPayers && !paid_.contains(payer))
+    payer = kUnsetId;
+  uint64_t& paid = paid_[payer];
+  if (paid + bytes > kSightingBytesPerDay)
+    return false;
+  paid += bytes;
+  return true;
 }
 
 Status Terms::note_users(const ExecEvent& event) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -22,6 +23,8 @@
 #include "preload/base/config.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
+#include "preload/base/thread.h"
+#include "preload/base/watchdog.h"
 #include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
@@ -34,6 +37,8 @@ namespace preload {
 // What the store thread is given, in order.
 struct NewExec {
   ExecEvent event;
+  // Made while the database refused, so that nobody's share is charged twice.
+  std::optional<std::vector<Decision>> decided = {};
 };
 struct AuditedAfterAll {
   ExecEvent event;
@@ -82,19 +87,17 @@ class HistoryWorker {
     std::function<bool(const Alert&)> send;
     std::function<std::optional<int64_t>()> take_rewind;
   };
-  // Called once, on the store thread, when it cannot go on.
-  using Fail = std::function<void(const std::string&)>;
-
   // `opened` is the database of `config`, `rule` its rule.
   HistoryWorker(OpenedStore opened, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
-                Outlet outlet, Fail fail);
+                Outlet outlet, ThreadFailed failed);
   HistoryWorker(const HistoryWorker&) = delete;
   HistoryWorker& operator=(const HistoryWorker&) = delete;
   ~HistoryWorker();
 
   // Any thread; never blocks. A full queue (16,384 items, 8 MiB) drops the
-  // item and counts it.
+  // item and counts it. Missed execs may take half of it: who makes thousands
+  // of them does not keep the others' events out.
   void post(HistoryItem item);
 
   // Waits until what was posted before is stored and handed to the relay, but
@@ -103,6 +106,9 @@ class HistoryWorker {
 
   // Processes what is queued and ends the thread.
   void stop();
+
+  // Beats every second and with each batch.
+  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
   // What is known while the database refuses: the store as far as it can
@@ -113,14 +119,15 @@ class HistoryWorker {
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
   Status apply(HistoryItem& item, std::vector<Alert>& alerts);
-  Status apply_exec(const ExecEvent& event, std::vector<Alert>& alerts);
+  Status apply_exec(const NewExec& exec, std::vector<Alert>& alerts);
   Status apply_config(const Config& config);
   Status end_inventory(size_t processes, std::vector<Alert>& alerts);
   Status summarise(const std::string& text, std::vector<Alert>& alerts);
   void hold(HistoryItem item);
+  void decide_meanwhile(NewExec& exec);
   void retry_held();
   void begin_holding(const Error& error);
-  void begin_anew(const std::string& why);
+  void begin_anew(std::string_view why);
   void announce(const std::string& text);
   void keep_house();
   void prune();
@@ -137,7 +144,7 @@ class HistoryWorker {
   Metrics& metrics_;
   const Clock& clock_;
   Outlet outlet_;
-  Fail fail_;
+  ThreadFailed failed_;
   BoundedQueue<HistoryItem> queue_;
 
   // Alerts up to this id have been handed to the relay; while `behind_`, later
@@ -163,6 +170,7 @@ class HistoryWorker {
   uint64_t learned_terms_ = 0;
   bool learning_ = false;
 
+  Pulse pulse_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
