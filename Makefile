@@ -75,7 +75,7 @@ PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v
 
 NO_COMPILE := clean help deps format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
-TEST_GOALS := $(filter check% asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS))
+TEST_GOALS := $(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -221,6 +221,11 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
+
+.PHONY: soak
+SOAK_SECONDS ?= 300
+soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root: nothing may grow
+	PRELOAD_SOAK_SECONDS=$(SOAK_SECONDS) $(LIVE_TEST) --gtest_filter='SoakLive.*'
 
 .PHONY: debug asan ubsan sanitize tsan
 debug asan ubsan sanitize tsan: ## unit and pipeline tests under another build mode

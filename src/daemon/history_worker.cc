@@ -344,6 +344,8 @@ void HistoryWorker::announce(const std::string& text) {
 void HistoryWorker::hold(HistoryItem item) {
   if (!interim_)
     interim_ = std::make_unique<Interim>(*store_);
+  if (std::holds_alternative<Barrier>(item))
+    return;
   if (auto* exec = std::get_if<NewExec>(&item))
     decide_meanwhile(*exec);
   const size_t bytes = weight(item);

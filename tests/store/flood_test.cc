@@ -116,7 +116,7 @@ TEST_F(Flood, AValuePerExecFillsNeitherTheDiskNorTheOthersAlerts) {
 TEST_F(Flood, ProgramsMadeUpForEachExecFillNoMoreThanAShare) {
   constexpr int kTerms = 20;
   constexpr int kPrograms = 2'000;
-  const std::string long_name(2'000, 'p');
+  const std::string long_name(1'000, 'p');
   uint64_t refused = 0;
   must(store_->begin());
   for (int term = 0; term < kTerms; ++term) {
@@ -136,7 +136,7 @@ TEST_F(Flood, ProgramsMadeUpForEachExecFillNoMoreThanAShare) {
   must(store_->commit());
   must(store_->flush());
   EXPECT_GT(refused, 0U);
-  EXPECT_LT(database_bytes(), int64_t{200} << 20);
+  EXPECT_LT(database_bytes(), int64_t{120} << 20);
   EXPECT_EQ(value_of(path_, "SELECT count(*) FROM sighting WHERE uid = 1001"),
             "1");
   EXPECT_EQ(value_of(path_, "SELECT sum(seen_count) FROM term"),

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -85,6 +86,7 @@ class Terms {
   Result<Known*> find(const Digest& digest);
   Result<Known*> insert(const ExecEvent& event, const Decision& decision);
   Status write_sighting(const Place& place, const Seen& seen);
+  Result<int64_t*> rows_of(int64_t term_id);
   // False when his share of this day is used up.
   [[nodiscard]] bool pay(uint32_t payer, uint64_t bytes, int64_t now_us);
 
@@ -94,7 +96,8 @@ class Terms {
   Counts<int64_t> terms_seen_;  // by row
   Counts<Place, PlaceHash> sightings_seen_;
   size_t path_bytes_ = 0;  // added to sightings_seen_ since write()
-  int64_t full_term_ = 0;  // has kSightingsPerTerm, as write() found
+  // Rows in `sighting` by term: counting them costs as much as they are long.
+  RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
   std::unordered_map<uint32_t, uint64_t> paid_;  // bytes of paid_day_, by user
   int64_t paid_day_ = 0;                         // since the epoch
   uint64_t refused_ = 0;
@@ -104,6 +107,7 @@ class Terms {
   Statement term_renew_;
   Statement term_seen_;
   Statement sighting_add_;
+  Statement sighting_count_;
   Statement sighting_seen_;
   Statement user_set_;
 };
