@@ -7,7 +7,6 @@
 #include <chrono>
 #include <exception>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 
 #include "preload/base/log.h"
@@ -27,62 +26,11 @@ constexpr int64_t kPruneNs = 60 * kNanosPerSecond;
 constexpr int64_t kPruneAgainNs = kNanosPerSecond;
 constexpr size_t kPruneRows = 200;
 constexpr int64_t kRetryNs = 5 * kNanosPerSecond;
-constexpr size_t kHeldBytes = size_t{8} << 20;
-constexpr size_t kInterimTerms = 65'536;
 constexpr std::string_view kTakenAway =
     "deleted or replaced while it was in use";
 constexpr auto kIdle = std::chrono::milliseconds(1000);
 
-size_t weight(const HistoryItem& item) {
-  const size_t base = sizeof(HistoryItem);
-  if (const auto* exec = std::get_if<NewExec>(&item)) {
-    size_t bytes = base + weight(exec->event);
-    if (exec->decided)
-      for (const Decision& decision : *exec->decided)
-        bytes += sizeof decision + decision.term.value.size();
-    return bytes;
-  }
-  if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
-    return base + weight(exec->event);
-  if (const auto* exec = std::get_if<MissedExec>(&item))
-    return base + weight(exec->event);
-  return base;
-}
-
 }  // namespace
-
-class HistoryWorker::Interim final : public History {
- public:
-  explicit Interim(Store& store) : store_(&store) {}
-
-  // A new database took the place of the old.
-  void use(Store& store) { store_ = &store; }
-
-  Result<std::optional<int64_t>> last_counted(const Digest& term) override {
-    if (const auto found = alerted_.find(term); found != alerted_.end())
-      return std::optional(found->second);
-    auto stored = store_->last_counted(term);
-    return stored ? *stored : std::nullopt;
-  }
-  Result<bool> stored(const Digest& /*term*/) override { return false; }
-
-  // False when no more can be remembered: then nothing new is alerted, or it
-  // would be alerted each time.
-  bool remember(const Digest& term, int64_t time_us) {
-    if (alerted_.size() >= kInterimTerms)
-      return false;
-    alerted_[term] = time_us;
-    return true;
-  }
-  void forget(const Digest& term) { alerted_.erase(term); }
-  [[nodiscard]] bool alerted(const Digest& term) const {
-    return alerted_.contains(term);
-  }
-
- private:
-  Store* store_;
-  std::unordered_map<Digest, int64_t, DigestHash> alerted_;
-};
 
 HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
                              std::string config_file, Metrics& metrics,
@@ -96,7 +44,8 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       clock_(clock),
       outlet_(std::move(outlet)),
       failed_(std::move(failed)),
-      queue_(kQueueItems, kQueueBytes) {
+      queue_(kQueueItems, kQueueBytes),
+      held_(metrics) {
   learning_ = rule_.rule().learning_until_us > clock_.wall_us();
   if (!opened.moved_to.empty())
     announce(
@@ -310,7 +259,7 @@ void HistoryWorker::begin_holding(const Error& error) {
           "cannot write the history: {}. Alerts go on, marked stored=no; "
           "events "
           "are held in memory (up to {} MiB) and stored when it works again",
-          error.message(), kHeldBytes >> 20));
+          error.message(), HeldItems::kMaxBytes >> 20));
 }
 
 void HistoryWorker::begin_anew(std::string_view why) {
@@ -348,15 +297,7 @@ void HistoryWorker::hold(HistoryItem item) {
     return;
   if (auto* exec = std::get_if<NewExec>(&item))
     decide_meanwhile(*exec);
-  const size_t bytes = weight(item);
-  const bool missed = std::holds_alternative<MissedExec>(item);
-  if (held_bytes_ + bytes > (missed ? kHeldBytes / 2 : kHeldBytes)) {
-    metrics_.add(missed ? Metric::kMissedNotListed : Metric::kEventsDropped);
-    return;
-  }
-  held_bytes_ += bytes;
-  held_.push_back(std::move(item));
-  metrics_.set(Metric::kHistoryHeld, held_.size());
+  held_.add(std::move(item));
 }
 
 // Alerts at once; what cannot be alerted now is when it is stored.
@@ -390,19 +331,13 @@ void HistoryWorker::retry_held() {
     begin_anew(kTakenAway);
   while (!held_.empty()) {
     pulse_.beat();
-    std::vector<HistoryItem> batch;
-    const size_t size = std::min(kBatch, held_.size());
-    for (size_t i = 0; i < size; ++i)
-      batch.push_back(held_[i]);
+    std::vector<HistoryItem> batch = held_.first(kBatch);
     if (const Status stored = store_all(batch); !stored) {
       if (is_corrupt(stored.error()))
         begin_anew("damaged: " + stored.error().message());
       return;
     }
-    for (const HistoryItem& item : batch)
-      held_bytes_ -= weight(item);
-    held_.erase(held_.begin(), held_.begin() + static_cast<long>(size));
-    metrics_.set(Metric::kHistoryHeld, held_.size());
+    held_.remove_first(batch.size());
   }
   // An empty transaction may succeed on a full disk; its commit tells.
   if (!store_->flush())

@@ -4,9 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,7 +13,6 @@
 #include <string_view>
 #include <thread>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "preload/base/bounded_queue.h"
@@ -25,52 +22,15 @@
 #include "preload/base/result.h"
 #include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
-#include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
+#include "preload/daemon/history_item.h"
+#include "preload/daemon/interim.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/recovery.h"
 #include "preload/store/store.h"
 
 namespace preload {
-
-// What the store thread is given, in order.
-struct NewExec {
-  ExecEvent event;
-  // Made while the database refused, so that nobody's share is charged twice.
-  std::optional<std::vector<Decision>> decided = {};
-};
-struct AuditedAfterAll {
-  ExecEvent event;
-};
-struct MissedExec {
-  ExecEvent event;
-};
-struct CoverageDeltas {
-  std::vector<CoverageDelta> deltas;
-};
-struct Acknowledged {
-  std::vector<int64_t> alert_ids;
-};
-struct Inspected {
-  int64_t alert_id = 0;
-  AlertFacts facts;
-  std::vector<std::pair<uint32_t, std::string>> names;  // of users
-};
-struct NewConfig {
-  Config config;
-};
-// The inventory is complete: `processes` were looked at.
-struct InventoryDone {
-  size_t processes = 0;
-};
-// Fulfilled when all that was posted before has been stored and handed on.
-struct Barrier {
-  std::shared_ptr<std::promise<void>> reached;
-};
-using HistoryItem =
-    std::variant<NewExec, AuditedAfterAll, MissedExec, CoverageDeltas,
-                 Acknowledged, Inspected, NewConfig, InventoryDone, Barrier>;
 
 // Owns the store thread and, while it runs, the store.
 //
@@ -111,10 +71,6 @@ class HistoryWorker {
   [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
-  // What is known while the database refuses: the store as far as it can
-  // still be read, and the terms alerted since.
-  class Interim;
-
   void run();
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
@@ -153,8 +109,7 @@ class HistoryWorker {
   bool behind_ = true;
 
   std::unique_ptr<Interim> interim_;  // not null while the database refuses
-  std::deque<HistoryItem> held_;
-  size_t held_bytes_ = 0;
+  HeldItems held_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
