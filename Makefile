@@ -82,7 +82,7 @@ NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
 # `make deps package-tools` installs what these need besides.
 PACKAGE_GOALS := $(filter package-tools deb rpm check-packages policy hardening clang,$(MAKECMDGOALS))
-TEST_GOALS := $(filter-out check-packages,$(filter check% asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
+TEST_GOALS := $(filter-out check-packages,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -234,6 +234,11 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
+
+.PHONY: soak
+SOAK_SECONDS ?= 300
+soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root: nothing may grow
+	PRELOAD_SOAK_SECONDS=$(SOAK_SECONDS) $(LIVE_TEST) --gtest_filter='SoakLive.*'
 
 .PHONY: debug asan ubsan sanitize tsan
 tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp

@@ -266,6 +266,7 @@ std::vector<Setting> make_settings() {
   table.push_back(duration("audit_wait", kDuration, &Config::audit_wait, 1));
   table.push_back(path("metrics_file", false, &Config::metrics_file, true));
   table.push_back(path("state_file", false, &Config::state_file, false));
+  table.push_back(duration("watchdog", kDurationOrZero, &Config::watchdog, 0));
   return table;
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,7 @@
 #include <variant>
 
 #include "preload/base/log.h"
+#include "preload/base/thread.h"
 #include "preload/detect/inspect.h"
 
 namespace preload {
@@ -98,7 +100,8 @@ void Inspector::Shared::ensure_worker() {
                 "looking up a library or user name hangs (a file or directory "
                 "server that does not answer?); alerts go on without it");
   ++workers;
-  std::thread([self = shared_from_this()] { self->work(); }).detach();
+  start_thread("inspector", [self = shared_from_this()] { self->work(); }, {})
+      .detach();
 }
 
 void Inspector::Shared::work() {
@@ -111,7 +114,14 @@ void Inspector::Shared::work() {
     jobs.pop_front();
     busy_since[std::this_thread::get_id()] = clock.monotonic_ns();
     lock.unlock();
-    perform(job);
+    try {
+      perform(job);
+    } catch (const std::exception& error) {
+      // The alert goes without its facts.
+      log_limited(LogLevel::kError, "inspector",
+                  std::string("looking up a library or user name failed: ") +
+                      error.what());
+    }
     lock.lock();
     if (stopping)
       return;

@@ -6,8 +6,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <string>
 
 #include "preload/base/config.h"
+#include "preload/base/last_words.h"
 #include "preload/base/log.h"
 #include "preload/daemon/check.h"
 #include "preload/daemon/options.h"
@@ -26,13 +29,17 @@ int stop_with(ExitCode code, const Error& error) {
   return code;
 }
 
-int run(const Options& options) {
+int run_pipeline(const Options& options) {
   const pid_t parent = ::getppid();
   auto signals = block_signals();
   if (!signals)
     return stop_with(kExitStart, signals.error());
   const auto config = load_config(options.config);
-  start_log(log_sink(config ? config->syslog_socket : Config().syslog_socket));
+  const std::string socket =
+      config ? config->syslog_socket : Config().syslog_socket;
+  start_log(log_sink(socket));
+  set_last_words_socket(socket);
+  tell_fatal_signals();
   if (!config)
     return stop_with(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
@@ -47,6 +54,16 @@ int run(const Options& options) {
     return stop_with(kExitFailed, status.error());
   stop_log();
   return kExitGood;
+}
+
+int run(const Options& options) {
+  try {
+    return run_pipeline(options);
+  } catch (const std::exception& error) {
+    last_words(std::string("the input thread failed: ") + error.what());
+    // What is stored is; the destructors of statics could wait for a thread.
+    ::_exit(kExitFailed);
+  }
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ const std::map<std::string, Sample, std::less<>>& samples() {
       {"audit_wait", {"9s", "5"}},
       {"metrics_file", {"/tmp/m.prom", "m.prom"}},
       {"state_file", {"/tmp/state", "state"}},
+      {"watchdog", {"5s", "5"}},
   };
   return table;
 }
