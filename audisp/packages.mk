@@ -43,6 +43,8 @@ rpm: stage version ## build/*.rpm (REUSE=1: of the binary that is there)
 check-packages: ## the packages' contents; the .deb in a fresh Debian root: install, upgrade, remove, purge (as root)
 	+$(MAKE) deb
 	+$(MAKE) rpm
+	+$(MAKE) dist
+	sh tests/packages/dist_test build/$(NAME)-$(VERSION).tar.gz
 	sh tests/packages/rpm_test build/*.rpm
 	sh tests/packages/deb_test $(DEB)
 

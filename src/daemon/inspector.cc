@@ -36,7 +36,7 @@ struct NameLookup {
 using Job = std::variant<Inspection, NameLookup>;
 
 struct Name {
-  std::string name;  // empty: there is none
+  std::string name;      // empty: there is none
   int64_t since_ns = 0;  // 0: never looked up
   bool asked = false;    // a look-up is under way
 
