@@ -64,8 +64,8 @@ policy: ## compile the SELinux module (build/policy/*.pp) and the AppArmor profi
 hardening: $(BIN) ## look for the binary's defences: PIE, RELRO, stack protector, FORTIFY, no run path
 	sh tests/packages/hardening_test $(BIN)
 
-# With the flags of distributions; -g is where paths and dates would show.
-reproducible: ## build in two folders, with different dates: the same bytes?
+# With -g, where paths would show.
+reproducible: ## build in two folders and compare the bytes (two whole builds: minutes)
 	sh tests/packages/reproducible_test $(SOURCES)
 
 # Warnings come from the front end alone.
