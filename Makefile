@@ -13,6 +13,7 @@ datadir       ?= $(prefix)/share
 mandir        ?= $(datadir)/man
 unitdir       ?= $(prefix)/lib/systemd/system
 sysusersdir   ?= $(prefix)/lib/sysusers.d
+libexecdir    ?= $(prefix)/libexec
 localstatedir ?= /var
 DESTDIR       ?=
 INSTALL       ?= install
@@ -30,13 +31,13 @@ CXXFLAGS ?= -O2 -g
 mode_release  := -D_FORTIFY_SOURCE=2
 mode_debug    := -O0 -D_GLIBCXX_ASSERTIONS
 mode_asan     := -O1 -fno-omit-frame-pointer -fsanitize=address -D_GLIBCXX_ASSERTIONS
-mode_sanitize := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS
+# Tests and fuzz targets share this one's objects.
+mode_sanitize := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS
 mode_ubsan    := -O1 -fsanitize=undefined,float-divide-by-zero -fno-sanitize-recover=all
 mode_tsan     := -O1 -fsanitize=thread
 mode_coverage := -O0 --coverage
-mode_fuzz     := -O1 -fsanitize=fuzzer-no-link,address,undefined
-ifeq ($(MODE),fuzz)
-CXX := clang++
+ifneq ($(filter sanitize tsan,$(MODE)),)
+CXX := $(filter ccache,$(CXX)) clang++
 endif
 
 # ---- Dependencies (checked once, and only by goals that compile)
@@ -55,6 +56,9 @@ apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format 
                   libclang-rt-14-dev gcovr rsyslog util-linux libcap2-bin groff mandoc \
                   shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
                   prometheus prometheus-node-exporter curl logrotate git
+apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux auditd \
+                  checkpolicy semodule-utils apparmor clang libgtest-dev libgmock-dev \
+                  libbenchmark-dev
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \
@@ -74,9 +78,11 @@ pacman.build   := gcc make pkgconf audit spdlog fmt sqlite libcap-ng libseccomp 
 pacman.test    := gtest benchmark clang groff mandoc shellcheck fakeroot git
 PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v $(p:apt=apt-get)),$(p))))
 
-NO_COMPILE := clean help deps format format-check layers dist uninstall
+NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
-TEST_GOALS := $(filter check% asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS))
+# `make deps package-tools` installs what these need besides.
+PACKAGE_GOALS := $(filter package-tools deb rpm check-packages policy hardening clang,$(MAKECMDGOALS))
+TEST_GOALS := $(filter-out check-packages,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -94,8 +100,9 @@ PC_LIBS   = $(eval PC_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS)))$(PC_LIBS)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
         -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Wformat=2
-# Optimised differently, g++ 12 sees uninitialised memory where there is none.
-ifeq ($(CI)$(MODE),truerelease)
+# Of the modes of g++ in release alone: optimised differently, it sees
+# uninitialised memory where there is none.
+ifneq ($(filter $(CI)$(MODE),truerelease truesanitize),)
 WARN += -Werror
 endif
 HARDEN := -fstack-protector-strong -fPIE
@@ -135,8 +142,14 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .PHONY: all
 all: $(BIN) ## build build/release/audisp-preload
 
+# PREBUILT=FILE takes that program instead of building one.
+ifneq ($(PREBUILT),)
+$(BIN): $(PREBUILT)
+	$(INSTALL) -D $< $@
+else
 $(BIN): $(call obj,$(MAIN)) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+endif
 
 $(LIB): $(call obj,$(LIB_SRCS))
 	rm -f $@ && $(AR) rcsD $@ $^
@@ -169,6 +182,10 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# Most tests run little code of their own; they compile in half the time so.
+THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc
+$(call obj,$(filter-out $(THOROUGH),$(TESTS))): ALL_CXXFLAGS += -O0 -U_FORTIFY_SOURCE
+
 -include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES)))
 
 # `make deps ...` installs before anything else is done.
@@ -200,6 +217,8 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 ##@ Checks
 .PHONY: check check-unit check-pipeline check-live
 GTEST_FLAGS = --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
+# Parts of the unit tests that run side by side.
+SHARDS ?= 1
 export PRELOAD_BINARY   = $(CURDIR)/$(BIN)
 export PRELOAD_PROGRAMS = $(CURDIR)/$(BUILD)/programs
 
@@ -207,7 +226,8 @@ check: ## all tests: unit, pipeline, live; says what ran and what could not
 	+sh tests/check $(MAKE)
 
 check-unit: $(UNIT_TEST) ## unit tests alone (T=Glob* for some)
-	$(UNIT_TEST) $(GTEST_FLAGS)
+	@seq 0 $$(($(SHARDS) - 1)) | GTEST_TOTAL_SHARDS=$(SHARDS) xargs -P 0 -I {} \
+	  env GTEST_SHARD_INDEX={} $(UNIT_TEST) $(GTEST_FLAGS)
 
 check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on records of real children, unprivileged
 	$(PIPELINE_TEST) $(GTEST_FLAGS)
@@ -215,9 +235,16 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
 
+.PHONY: soak
+SOAK_SECONDS ?= 300
+soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root: nothing may grow
+	PRELOAD_SOAK_SECONDS=$(SOAK_SECONDS) $(LIVE_TEST) --gtest_filter='SoakLive.*'
+
 .PHONY: debug asan ubsan sanitize tsan
+tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp
 debug asan ubsan sanitize tsan: ## unit and pipeline tests under another build mode
-	+$(MAKE) MODE=$@ check-unit check-pipeline
+	+$(MAKE) MODE=$@ SHARDS=$(shell nproc) check-unit
+	+$(MAKE) MODE=$@ check-pipeline
 
 .PHONY: coverage
 coverage: ## line and branch coverage of src/
@@ -227,14 +254,14 @@ coverage: ## line and branch coverage of src/
 .PHONY: fuzz
 FUZZ_SECONDS ?= 30
 fuzz: ## run each fuzz target for FUZZ_SECONDS
-ifeq ($(MODE),fuzz)
+ifeq ($(MODE),sanitize)
 fuzz: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
 	@for t in $(patsubst tests/fuzz/fuzz_%.cc,%,$(FUZZERS)); do \
 	   mkdir -p $(BUILD)/corpus/$$t; \
 	   $(BUILD)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
 	     $(BUILD)/corpus/$$t tests/fuzz/corpus/$$t || exit 1; done
 else
-	+$(MAKE) MODE=fuzz fuzz
+	+$(MAKE) MODE=sanitize fuzz
 endif
 
 .PHONY: bench
@@ -252,12 +279,15 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c++20 $(PC_CFLAGS) && touch $@
 
+# Whatever begins as a shell script does, and Debian's maintainer scripts.
+SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
 .PHONY: lint tidy layers
 tidy: $(TIDY) ## clang-tidy over everything
-lint: format-check layers ## clang-format, layer order, manuals, shell scripts
+lint: format-check layers version ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
 	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
 	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
-	shellcheck audisp/control tests/check tests/demo/demo tests/bench/cost .ci/run tests/ecs/run
+	shellcheck $(SCRIPTS)
+	sh tests/packages/lint
 
 # A file of layer L may include "preload/M/x.h" only if M comes no later in
 # LAYERS than L.
@@ -280,6 +310,10 @@ KEPT = $(BUILD)/staged/preload.conf:$(sysconfdir)/audit/plugins.d/preload.conf \
        audisp/audisp-preload.conf:$(sysconfdir)/audit/audisp-preload.conf \
        audisp/rules/45-preload.rules:$(sysconfdir)/audit/rules.d/45-preload.rules
 
+# Policy for those who run SELinux or AppArmor; as source, loaded by nobody.
+POLICY := audisp/selinux/audisp_preload.te audisp/selinux/audisp_preload.fc \
+          audisp/apparmor/usr.sbin.$(NAME)
+
 $(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
 	@mkdir -p $(@D)
 	sed 's,@sbindir@,$(sbindir),' $< >$@
@@ -298,6 +332,8 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
 	[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
+	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
 	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
 	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
 	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
@@ -310,9 +346,10 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
+	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
 	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
 	rm -rf $(DESTDIR)$(EXAMPLES)
-	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d 2>/dev/null
+	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
 	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
 
 start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
@@ -324,12 +361,15 @@ stop: ## have auditd stop the plugin and remove its rules (as root)
 demo: $(BIN) $(PROGRAMS) ## see it work: a private auditd, real programs, their alerts
 	sh tests/demo/demo $(BIN)
 
+include audisp/packages.mk
+
 ##@ Other
 .PHONY: deps
 deps: ## install what building needs, and testing when a test target is named too (as root)
 	@[ -n "$(PACKAGER)" ] || { echo "no apt, dnf, zypper or pacman here: install by hand $(LIBS)"; exit 1; }
 	$(if $($(PACKAGER).update),$($(PACKAGER).update))
-	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test))
+	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test)) \
+	  $(if $(PACKAGE_GOALS),$($(PACKAGER).package))
 
 .PHONY: dist
 dist: ## source tarball of HEAD
@@ -342,4 +382,4 @@ clean: ## remove build/
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^##@/{print "\n" substr($$0,5)} /^[a-z].*:.*## /{printf "  %-16s %s\n",$$1,$$2}' Makefile
+	@awk -F ':.*## ' '/^##@/{print "\n" substr($$0,5)} /^[a-z].*:.*## /{printf "  %-16s %s\n",$$1,$$2}' $(MAKEFILE_LIST)

@@ -284,6 +284,7 @@ std::vector<Setting> make_settings() {
                      return true;
                    },
                    [](const Config& config) { return config.user; }});
+  table.push_back(duration("watchdog", kDurationOrZero, &Config::watchdog, 0));
   return table;
 }
 

@@ -43,6 +43,8 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kTermsKnown, kCounter, kTerms, "decision=\"known\"", kTermsHelp},
     {Metric::kTermsExcepted, kCounter, kTerms, "decision=\"excepted\"",
      kTermsHelp},
+    {Metric::kTermsFlooded, kCounter, kTerms, "decision=\"flooded\"",
+     kTermsHelp},
     {Metric::kAlertsSent, kCounter, kAlerts, "state=\"sent\"", kAlertsHelp},
     {Metric::kAlertsCapped, kCounter, kAlerts, "state=\"capped\"", kAlertsHelp},
     {Metric::kAlertsNotStored, kCounter, kAlerts, "state=\"not_stored\"",
@@ -54,6 +56,10 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
      "reason=\"snapshot_truncated\"", kDropsHelp},
     {Metric::kEventsDropped, kCounter, kDrops, "reason=\"store_queue_full\"",
      kDropsHelp},
+    {Metric::kMissedNotListed, kCounter, kDrops, "reason=\"missed_not_listed\"",
+     kDropsHelp},
+    {Metric::kSightingsNotKept, kCounter, kDrops,
+     "reason=\"sighting_not_kept\"", kDropsHelp},
     {Metric::kRecordsMalformed, kCounter, kDrops, "reason=\"record_malformed\"",
      kDropsHelp},
     {Metric::kRecordsOverlong, kCounter, kDrops, "reason=\"record_overlong\"",
@@ -77,6 +83,9 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
      "Execs waiting for their audit event or snapshot."},
     {Metric::kTermsStored, kGauge, "audisp_preload_terms_stored", "",
      "Terms in the database."},
+    {Metric::kHistoryHeld, kGauge, kQueue, "queue=\"held\"", kQueueHelp},
+    {Metric::kStageSilence, kGauge, "audisp_preload_stage_silence_seconds", "",
+     "How long the stage that is worst off has made no progress."},
 }};
 
 constexpr bool in_order() {

@@ -11,7 +11,9 @@
 #include <chrono>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include "preload/base/log.h"
 #include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
 #include "preload/capture/proc_event.h"
@@ -90,14 +92,14 @@ ExecCapture::~ExecCapture() = default;
 Status ExecCapture::open_listeners() {
   if (auto probed = probe_connector(); !probed)
     return probed;
-  const std::vector<unsigned> cpus = online_cpus();
-  for (unsigned cpu : cpus) {
+  online_ = online_cpus();
+  for (unsigned cpu : online_) {
     auto listener = ExecListener::open(shared_, cpu, {});
     if (!listener)
       return tl::unexpected(listener.error());
     listeners_.push_back(std::move(*listener));
   }
-  auto rest = ExecListener::open(shared_, std::nullopt, cpus);
+  auto rest = ExecListener::open(shared_, std::nullopt, online_);
   if (!rest)
     return tl::unexpected(rest.error());
   listeners_.push_back(std::move(*rest));
@@ -205,6 +207,42 @@ void ExecCapture::drain(std::vector<ExecMark>& marks) {
         marks.push_back(std::move(mark));
       }
       ring.release();
+    }
+  }
+}
+
+void ExecCapture::be_watched(Watchdog& watchdog) {
+  for (const auto& listener : listeners_)
+    watches_.push_back(watchdog.watch(
+        {listener->cpu() ? fmt::format("listener of CPU {}", *listener->cpu())
+                         : "listener of the other CPUs",
+         &listener->pulse(),
+         [&listener = *listener] { return listener.resting(); }}));
+}
+
+void ExecCapture::follow_cpus() {
+  if (listeners_.empty())
+    return;
+  std::vector<unsigned> online = online_cpus();
+  if (online.empty() || online == online_)
+    return;
+  const std::vector<unsigned> before =
+      std::exchange(online_, std::move(online));
+  const auto has = [](const std::vector<unsigned>& cpus, unsigned cpu) {
+    return std::find(cpus.begin(), cpus.end(), cpu) != cpus.end();
+  };
+  for (const auto& listener : listeners_) {
+    const auto cpu = listener->cpu();
+    if (!cpu || has(before, *cpu) == has(online_, *cpu))
+      continue;
+    if (!has(online_, *cpu)) {
+      log_info(
+          fmt::format("CPU {} has gone offline; its listener waits", *cpu));
+    } else if (const Status pinned = listener->pin(); pinned) {
+      log_info(
+          fmt::format("CPU {} is back; its listener is pinned again", *cpu));
+    } else {
+      log_error(pinned.error().message());
     }
   }
 }

@@ -2,6 +2,7 @@
 #include "preload/capture/exec_listener.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -36,6 +37,17 @@ bool let_stop_signal_interrupt() {
   struct sigaction action {};
   action.sa_handler = do_nothing;
   return ::sigaction(kStopSignal, &action, nullptr) == 0;
+}
+
+// 0 or an errno.
+int pin_thread(pthread_t thread, unsigned cpu) {
+  cpu_set_t* set = CPU_ALLOC(cpu + 1);
+  const size_t size = CPU_ALLOC_SIZE(cpu + 1);
+  CPU_ZERO_S(size, set);
+  CPU_SET_S(cpu, size, set);
+  const int error = ::pthread_setaffinity_np(thread, size, set);
+  CPU_FREE(set);
+  return error;
 }
 
 void signal_event(const Fd& event) {
@@ -120,13 +132,7 @@ Status ExecListener::prepare(int priority) {
   const std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
   ::pthread_setname_np(::pthread_self(), name.c_str());
   if (cpu) {
-    cpu_set_t* set = CPU_ALLOC(*cpu + 1);
-    const size_t size = CPU_ALLOC_SIZE(*cpu + 1);
-    CPU_ZERO_S(size, set);
-    CPU_SET_S(*cpu, size, set);
-    const int error = ::pthread_setaffinity_np(::pthread_self(), size, set);
-    CPU_FREE(set);
-    if (error != 0)
+    if (const int error = pin_thread(::pthread_self(), *cpu); error != 0)
       return fail(fmt::format("cannot pin a listener to CPU {}", *cpu), error);
   }
   if (priority > 0) {
@@ -148,6 +154,18 @@ Status ExecListener::prepare(int priority) {
   return {};
 }
 
+Status ExecListener::pin() {
+  const int error = cpu_ ? pin_thread(thread_.native_handle(), *cpu_) : 0;
+  if (error != 0)
+    return fail(fmt::format("cannot pin a listener to CPU {}", *cpu_), error);
+  return {};
+}
+
+bool ExecListener::resting() const {
+  pollfd waiting{socket_.get(), POLLIN, 0};
+  return pulse_.beats() % 2 == 0 && ::poll(&waiting, 1, 0) == 0;
+}
+
 void ExecListener::run() {
   std::array<std::byte, 512> datagram;
   while (!stopping_.load(std::memory_order_relaxed)) {
@@ -165,10 +183,12 @@ void ExecListener::take(std::span<const std::byte> datagram) {
   // One from before our time is the inventory's, or has ended.
   if (!notice || notice->monotonic_ns < since_ns_)
     return;
+  pulse_.beat();
   const WatchList* watched = acquire_list();
   const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
                                     ring_.reserve());
   hazard_.store(nullptr);
+  pulse_.beat();
   if (outcome.length == 0) {
     shared_.metrics.add(Metric::kRingFull);
   } else {

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <exception>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 
 #include "preload/base/log.h"
@@ -27,55 +26,16 @@ constexpr int64_t kPruneNs = 60 * kNanosPerSecond;
 constexpr int64_t kPruneAgainNs = kNanosPerSecond;
 constexpr size_t kPruneRows = 200;
 constexpr int64_t kRetryNs = 5 * kNanosPerSecond;
-constexpr size_t kHeldBytes = size_t{8} << 20;
-constexpr size_t kInterimTerms = 65'536;
+constexpr std::string_view kTakenAway =
+    "deleted or replaced while it was in use";
 constexpr auto kIdle = std::chrono::milliseconds(1000);
-
-size_t weight(const HistoryItem& item) {
-  const size_t base = sizeof(HistoryItem);
-  if (const auto* exec = std::get_if<NewExec>(&item))
-    return base + weight(exec->event);
-  if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
-    return base + weight(exec->event);
-  if (const auto* exec = std::get_if<MissedExec>(&item))
-    return base + weight(exec->event);
-  return base;
-}
 
 }  // namespace
 
-class HistoryWorker::Interim final : public History {
- public:
-  explicit Interim(Store& store) : store_(store) {}
-
-  Result<std::optional<int64_t>> last_counted(const Digest& term) override {
-    if (const auto found = alerted_.find(term); found != alerted_.end())
-      return std::optional(found->second);
-    auto stored = store_.last_counted(term);
-    return stored ? *stored : std::nullopt;
-  }
-  Result<bool> stored(const Digest& /*term*/) override { return false; }
-
-  // False when no more can be remembered: then nothing new is alerted, or it
-  // would be alerted each time.
-  bool remember(const Digest& term, int64_t time_us) {
-    if (alerted_.size() >= kInterimTerms)
-      return false;
-    alerted_[term] = time_us;
-    return true;
-  }
-  [[nodiscard]] bool alerted(const Digest& term) const {
-    return alerted_.contains(term);
-  }
-
- private:
-  Store& store_;
-  std::unordered_map<Digest, int64_t, DigestHash> alerted_;
-};
-
 HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
                              std::string config_file, Metrics& metrics,
-                             const Clock& clock, Outlet outlet, Fail fail)
+                             const Clock& clock, Outlet outlet,
+                             ThreadFailed failed)
     : store_(std::move(opened.store)),
       rule_(std::move(rule)),
       config_(std::move(config)),
@@ -83,21 +43,17 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       metrics_(metrics),
       clock_(clock),
       outlet_(std::move(outlet)),
-      fail_(std::move(fail)),
-      queue_(kQueueItems, kQueueBytes) {
+      failed_(std::move(failed)),
+      queue_(kQueueItems, kQueueBytes),
+      held_(metrics) {
   learning_ = rule_.rule().learning_until_us > clock_.wall_us();
   if (!opened.moved_to.empty())
     announce(
         fmt::format("history lost: the database was damaged and is now "
                     "{}; a new one was begun",
                     escaped(opened.moved_to)));
-  thread_ = std::thread([this] {
-    try {
-      run();
-    } catch (const std::exception& error) {
-      fail_(fmt::format("the store thread failed: {}", error.what()));
-    }
-  });
+  thread_ = start_thread(
+      "store", [this] { run(); }, failed_);
 }
 
 HistoryWorker::~HistoryWorker() {
@@ -106,6 +62,10 @@ HistoryWorker::~HistoryWorker() {
 
 void HistoryWorker::post(HistoryItem item) {
   const size_t bytes = weight(item);
+  if (std::holds_alternative<MissedExec>(item) && queue_.half_full()) {
+    metrics_.add(Metric::kMissedNotListed);
+    return;
+  }
   if (!queue_.try_push(std::move(item), bytes)) {
     metrics_.add(Metric::kEventsDropped);
     log_limited(LogLevel::kWarning, "store-queue-full",
@@ -132,6 +92,7 @@ void HistoryWorker::stop() {
 void HistoryWorker::run() {
   while (true) {
     const bool last = stopping_;
+    pulse_.beat();
     auto items = queue_.pop_all(kIdle);
     std::vector<std::shared_ptr<std::promise<void>>> reached;
     for (const HistoryItem& item : items)
@@ -146,12 +107,17 @@ void HistoryWorker::run() {
     if (last)
       break;
   }
+  if (!held_.empty())
+    log_error(fmt::format(
+        "{} events that were held could not be stored; their alerts were sent",
+        held_.size()));
 }
 
 void HistoryWorker::process(std::vector<HistoryItem> items) {
   metrics_.set(Metric::kStoreQueue, items.size());
   metrics_.set(Metric::kStoreQueueHighWater, queue_.high_water());
   for (size_t done = 0; done < items.size();) {
+    pulse_.beat();
     const auto batch =
         std::span(items).subspan(done, std::min(kBatch, items.size() - done));
     // Once more when a new database had to be begun.
@@ -193,7 +159,7 @@ Status HistoryWorker::store_all(std::span<HistoryItem> items) {
 
 Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
   if (const auto* exec = std::get_if<NewExec>(&item))
-    return apply_exec(exec->event, alerts);
+    return apply_exec(*exec, alerts);
   if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
     return store_->complete(exec->event);
   if (const auto* exec = std::get_if<MissedExec>(&item))
@@ -234,9 +200,12 @@ Status HistoryWorker::end_inventory(size_t processes,
                    alerts);
 }
 
-Status HistoryWorker::apply_exec(const ExecEvent& event,
+Status HistoryWorker::apply_exec(const NewExec& exec,
                                  std::vector<Alert>& alerts) {
-  auto decisions = rule_.decide(event, clock_.wall_us(), *store_);
+  const ExecEvent& event = exec.event;
+  auto decisions = exec.decided
+                       ? Result<std::vector<Decision>>(*exec.decided)
+                       : rule_.decide(event, clock_.wall_us(), *store_);
   if (!decisions)
     return tl::unexpected(decisions.error());
   auto raised = store_->record(event, *decisions, mark());
@@ -283,27 +252,33 @@ void HistoryWorker::begin_holding(const Error& error) {
   }
   interim_ = std::make_unique<Interim>(*store_);
   retry_due_ns_ = clock_.monotonic_ns() + kRetryNs;
-  log_error(fmt::format(
-      "cannot write the history: {}. Alerts go on, marked stored=no; events "
-      "are held in memory (up to {} MiB) and stored when it works again",
-      error.message(), kHeldBytes >> 20));
+  // Once a minute, should it work and fail by turns.
+  log_limited(
+      LogLevel::kError, "history-refused",
+      fmt::format(
+          "cannot write the history: {}. Alerts go on, marked stored=no; "
+          "events "
+          "are held in memory (up to {} MiB) and stored when it works again",
+          error.message(), HeldItems::kMaxBytes >> 20));
 }
 
-void HistoryWorker::begin_anew(const std::string& why) {
+void HistoryWorker::begin_anew(std::string_view why) {
   log_error(fmt::format("the database {} is {}; beginning a new one",
                         config_.database, why));
   store_.reset();
   auto opened = open_or_begin_anew(config_.database, clock_);
   if (!opened) {
-    fail_("cannot open the database again: " + opened.error().message());
+    failed_("cannot open the database again: " + opened.error().message());
     throw std::runtime_error("no database");
   }
   store_ = std::move(opened->store);
-  interim_.reset();
+  // What was alerted meanwhile is still not to be alerted again.
+  if (interim_)
+    interim_->use(*store_);
   handed_ = 0;
   behind_ = true;
   announce(opened->moved_to.empty()
-               ? "history lost: the database was " + why
+               ? fmt::format("history lost: the database was {}", why)
                : fmt::format("history lost: the database was damaged and is "
                              "now {}; a new one was begun",
                              escaped(opened->moved_to)));
@@ -318,43 +293,51 @@ void HistoryWorker::announce(const std::string& text) {
 void HistoryWorker::hold(HistoryItem item) {
   if (!interim_)
     interim_ = std::make_unique<Interim>(*store_);
-  if (const auto* exec = std::get_if<NewExec>(&item)) {
-    auto decisions = rule_.decide(exec->event, clock_.wall_us(), *interim_);
-    for (Decision& decision : *decisions) {
-      if (decision.verdict != Verdict::kNew ||
-          !interim_->remember(decision.term.digest, exec->event.time_us))
-        continue;
-      Alert alert;
-      alert.raised_at_us = clock_.wall_us();
-      alert.severity = config_.severity;
-      alert.risk_score = config_.risk_score;
-      alert.term = std::move(decision.term);
-      alert.event = exec->event;
-      metrics_.add(outlet_.send(alert) ? Metric::kAlertsNotStored
-                                       : Metric::kEventsDropped);
-    }
-  }
-  const size_t bytes = weight(item);
-  if (held_bytes_ + bytes > kHeldBytes) {
-    metrics_.add(Metric::kEventsDropped);
+  if (std::holds_alternative<Barrier>(item))
     return;
+  if (auto* exec = std::get_if<NewExec>(&item))
+    decide_meanwhile(*exec);
+  held_.add(std::move(item));
+}
+
+// Alerts at once; what cannot be alerted now is when it is stored.
+void HistoryWorker::decide_meanwhile(NewExec& exec) {
+  if (exec.decided)
+    return;
+  auto decisions = rule_.decide(exec.event, clock_.wall_us(), *interim_);
+  if (!decisions)
+    return;
+  for (const Decision& decision : *decisions) {
+    if (decision.verdict != Verdict::kNew ||
+        !interim_->remember(decision.term.digest, exec.event.time_us))
+      continue;
+    Alert alert;
+    alert.raised_at_us = clock_.wall_us();
+    alert.severity = config_.severity;
+    alert.risk_score = config_.risk_score;
+    alert.term = decision.term;
+    alert.event = exec.event;
+    if (outlet_.send(alert))
+      metrics_.add(Metric::kAlertsNotStored);
+    else
+      interim_->forget(decision.term.digest);
   }
-  held_bytes_ += bytes;
-  held_.push_back(std::move(item));
+  exec.decided = std::move(*decisions);
 }
 
 void HistoryWorker::retry_held() {
   retry_due_ns_ = clock_.monotonic_ns() + kRetryNs;
+  if (!store_->in_place())
+    begin_anew(kTakenAway);
   while (!held_.empty()) {
-    std::vector<HistoryItem> batch;
-    const size_t size = std::min(kBatch, held_.size());
-    for (size_t i = 0; i < size; ++i)
-      batch.push_back(held_[i]);
-    if (!store_all(batch))
+    pulse_.beat();
+    std::vector<HistoryItem> batch = held_.first(kBatch);
+    if (const Status stored = store_all(batch); !stored) {
+      if (is_corrupt(stored.error()))
+        begin_anew("damaged: " + stored.error().message());
       return;
-    for (const HistoryItem& item : batch)
-      held_bytes_ -= weight(item);
-    held_.erase(held_.begin(), held_.begin() + static_cast<long>(size));
+    }
+    held_.remove_first(batch.size());
   }
   // An empty transaction may succeed on a full disk; its commit tells.
   if (!store_->flush())
@@ -382,7 +365,7 @@ void HistoryWorker::keep_house() {
   const bool learned =
       learning_ && rule_.rule().learning_until_us <= clock_.wall_us();
   if (flush_due && !store_->in_place())
-    begin_anew("deleted or replaced while it was in use");
+    begin_anew(kTakenAway);
   if (flush_due || excess_ || learned) {
     flush_due_ns_ = now_ns + kFlushNs;
     Status status = store_->begin();
@@ -409,6 +392,7 @@ void HistoryWorker::keep_house() {
     hits_.clear();
     excess_.reset();
     hand_over(alerts);
+    metrics_.add(Metric::kSightingsNotKept, store_->take_refused_sightings());
     if (const auto terms = store_->term_count())
       metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
   }
@@ -447,6 +431,7 @@ void HistoryWorker::feed_relay() {
     behind_ = true;
   }
   while (behind_) {
+    pulse_.beat();
     const auto pending = store_->pending(handed_, kFeedBatch);
     if (!pending) {
       log_limited(LogLevel::kError, "outbox",
@@ -466,7 +451,9 @@ void HistoryWorker::count(std::span<const Decision> decisions,
                           int64_t time_us) {
   metrics_.add(Metric::kMatched, decisions.empty() ? 0 : 1);
   for (const Decision& decision : decisions) {
-    if (decision.exception) {
+    // A reload may have come since.
+    if (decision.exception &&
+        *decision.exception < rule_.rule().exceptions.size()) {
       Hits& hits = hits_[rule_.rule().exceptions.at(*decision.exception).text];
       ++hits.count;
       hits.last_us = std::max(hits.last_us, time_us);
@@ -481,6 +468,9 @@ void HistoryWorker::count(std::span<const Decision> decisions,
       case Verdict::kCapped:
         metrics_.add(Metric::kAlertsCapped);
         metrics_.add(Metric::kTermsNew);
+        break;
+      case Verdict::kFlooded:
+        metrics_.add(Metric::kTermsFlooded);
         break;
       case Verdict::kBaseline:
         ++baseline_terms_;

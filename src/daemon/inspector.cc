@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,7 @@
 #include <variant>
 
 #include "preload/base/log.h"
+#include "preload/base/thread.h"
 #include "preload/detect/inspect.h"
 
 namespace preload {
@@ -34,9 +36,13 @@ struct NameLookup {
 using Job = std::variant<Inspection, NameLookup>;
 
 struct Name {
-  std::string name;  // empty: there is none
-  int64_t since_ns = 0;
-  bool asked = false;  // a look-up is under way
+  std::string name;      // empty: there is none
+  int64_t since_ns = 0;  // 0: never looked up
+  bool asked = false;    // a look-up is under way
+
+  [[nodiscard]] bool current(const Clock& clock) const {
+    return since_ns != 0 && clock.monotonic_ns() - since_ns < kNameAgeNs;
+  }
 };
 
 std::string look_up(uint32_t uid) {
@@ -94,7 +100,8 @@ void Inspector::Shared::ensure_worker() {
                 "looking up a library or user name hangs (a file or directory "
                 "server that does not answer?); alerts go on without it");
   ++workers;
-  std::thread([self = shared_from_this()] { self->work(); }).detach();
+  start_thread("inspector", [self = shared_from_this()] { self->work(); }, {})
+      .detach();
 }
 
 void Inspector::Shared::work() {
@@ -107,7 +114,14 @@ void Inspector::Shared::work() {
     jobs.pop_front();
     busy_since[std::this_thread::get_id()] = clock.monotonic_ns();
     lock.unlock();
-    perform(job);
+    try {
+      perform(job);
+    } catch (const std::exception& error) {
+      // The alert goes without its facts.
+      log_limited(LogLevel::kError, "inspector",
+                  std::string("looking up a library or user name failed: ") +
+                      error.what());
+    }
     lock.lock();
     if (stopping)
       return;
@@ -137,8 +151,7 @@ std::string Inspector::Shared::name_of(uint32_t uid) {
   {
     const std::lock_guard lock(mutex);
     const auto known = names.find(uid);
-    if (known != names.end() && known->second.since_ns != 0 &&
-        clock.monotonic_ns() - known->second.since_ns < kNameAgeNs)
+    if (known != names.end() && known->second.current(clock))
       return known->second.name;
   }
   std::string name = look_up(uid);
@@ -196,10 +209,8 @@ std::string Inspector::name_if_known(uint32_t uid) {
     return {};
   const std::lock_guard lock(shared_->mutex);
   Name& name = shared_->names[uid];
-  // The clock may have begun less than that ago, with the system.
-  const bool old = name.since_ns == 0 ||
-                   shared_->clock.monotonic_ns() - name.since_ns >= kNameAgeNs;
-  if (old && !name.asked && shared_->jobs.size() < kMaxQueued) {
+  if (!name.current(shared_->clock) && !name.asked &&
+      shared_->jobs.size() < kMaxQueued) {
     name.asked = true;
     shared_->enqueue(NameLookup{uid});
   }

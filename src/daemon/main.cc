@@ -8,12 +8,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "preload/base/config.h"
+#include "preload/base/last_words.h"
 #include "preload/base/log.h"
 #include "preload/daemon/check.h"
 #include "preload/daemon/handover.h"
@@ -70,7 +72,7 @@ StateLines standing(const std::vector<std::string>& foreign) {
        foreign.empty() ? "none" : fmt::format("{}", fmt::join(foreign, "; "))}};
 }
 
-int run(const Options& options) {
+int run_pipeline(const Options& options) {
   const pid_t parent = ::getppid();
   const std::vector<std::string> foreign = look_at_ourselves();
   shed_inherited();
@@ -78,6 +80,9 @@ int run(const Options& options) {
   if (!signals)
     return refuse(kExitStart, signals.error());
   const auto config = load_config(options.config);
+  set_last_words_socket(config ? config->syslog_socket
+                               : Config().syslog_socket);
+  tell_fatal_signals();
   if (!config)
     return refuse(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
@@ -109,6 +114,16 @@ int run(const Options& options) {
     return stop_with(kExitFailed, status.error());
   stop_log();
   return kExitGood;
+}
+
+int run(const Options& options) {
+  try {
+    return run_pipeline(options);
+  } catch (const std::exception& error) {
+    last_words(std::string("the input thread failed: ") + error.what());
+    // What is stored is; the destructors of statics could wait for a thread.
+    ::_exit(kExitFailed);
+  }
 }
 
 }  // namespace

@@ -10,10 +10,14 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
+#include "preload/base/last_words.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
+#include "preload/base/thread.h"
+#include "preload/daemon/options.h"
 #include "preload/daemon/signals.h"
 #include "preload/daemon/sinks.h"
 #include "preload/detect/loader_options.h"
@@ -30,10 +34,15 @@ constexpr auto kGatherLess = std::chrono::milliseconds(4);
 constexpr size_t kLargeBytes = size_t{8} << 10;
 constexpr size_t kHugeBytes = size_t{24} << 10;
 constexpr int64_t kCoverageNs = 5 * kNanosPerSecond;
+// The watchdog wants a sign of life.
+constexpr int64_t kBeatMs = 1'000;
 constexpr int64_t kReportNs = 15 * kNanosPerSecond;
 // Of the two seconds that an end may take.
 constexpr int64_t kSettleMs = 700;
 constexpr int64_t kRelayStopMs = 700;
+// An output may hang with its file system, and starting again does not mend
+// that; so the relay has longer than the others.
+constexpr unsigned kRelayPatience = 10;
 
 }  // namespace
 
@@ -96,7 +105,8 @@ Status Pipeline::start_history() {
         history_->post(Acknowledged{{ids.begin(), ids.end()}});
       },
       metrics_, clock_, Backoff{},
-      [this](Alert& alert) { add_findings(alert); });
+      [this](Alert& alert) { add_findings(alert); },
+      [this](const std::string& what) { fail_from_thread(what); });
   history_ = std::make_unique<HistoryWorker>(
       std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
       clock_,
@@ -148,6 +158,7 @@ Status Pipeline::start_input() {
       input_, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
   start_inventory();
+  start_watchdog();
   write_state();
   log_info(fmt::format(
       "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
@@ -157,20 +168,48 @@ Status Pipeline::start_input() {
 
 // The programs that run already, apart from those that the listeners see.
 void Pipeline::start_inventory() {
-  inventory_ = std::thread(
+  inventory_ = start_thread(
+      "inventory",
       [this, names = config_.capture_env_vars, before = now_ticks()] {
-        try {
-          const WatchList watched(names);
-          const size_t processes = take_inventory(
-              capture_->proc(), watched, before, clock_, stopping_,
-              [this](ExecEvent&& event) { history_->post(NewExec{event}); });
-          if (!stopping_)
-            history_->post(InventoryDone{processes});
-        } catch (const std::exception& error) {
-          fail_from_thread(
-              fmt::format("the inventory thread failed: {}", error.what()));
-        }
-      });
+        const WatchList watched(names);
+        const size_t processes = take_inventory(
+            capture_->proc(), watched, before, clock_, stopping_,
+            inventory_pulse_,
+            [this](ExecEvent&& event) { history_->post(NewExec{event}); });
+        if (!stopping_)
+          history_->post(InventoryDone{processes});
+        inventory_done_ = true;
+      },
+      [this](const std::string& what) { fail_from_thread(what); });
+}
+
+// Which stage may be silent for how long, see BOUNDS in the manual. Not watched
+// are the inspector's threads, which are left behind when they hang, and the
+// log's, for which nobody waits.
+void Pipeline::start_watchdog() {
+  watchdog_.set_bound(config_.watchdog);
+  watches_.push_back(watchdog_.watch({"input", &input_pulse_}));
+  watches_.push_back(watchdog_.watch({"store", &history_->pulse()}));
+  watches_.push_back(
+      watchdog_.watch({"relay", &relay_->pulse(), {}, kRelayPatience}));
+  watches_.push_back(watchdog_.watch({"inventory", &inventory_pulse_, [this] {
+                                        return inventory_done_.load();
+                                      }}));
+  capture_->be_watched(watchdog_);
+  watchdog_.start([](const Watchdog::Stuck& stuck) {
+    const std::string what = fmt::format(
+        "stage {} has made no progress for {} s", stuck.name, stuck.seconds);
+    if (stuck.bearable) {
+      log_limited(LogLevel::kError, "stage-silent",
+                  what + ": an output hangs; alerts wait in the database");
+      return;
+    }
+    last_words(what +
+               ": the process ends (exit status 6), so that auditd starts it "
+               "again");
+    // Nothing that a stuck stage could hold up.
+    ::_exit(kExitStuck);
+  });
 }
 
 Pipeline::~Pipeline() {
@@ -179,6 +218,7 @@ Pipeline::~Pipeline() {
   // acknowledge into nothing.
   if (inventory_.joinable())
     inventory_.join();
+  watches_.clear();
   reader_.reset();
   assembler_.reset();
   correlator_.reset();
@@ -198,6 +238,7 @@ Status Pipeline::run() {
 }
 
 Pipeline::Turn Pipeline::wait_and_read() {
+  input_pulse_.beat();
   const bool quiet = capture_->arm();
   std::array<pollfd, 4> wait{{{input_, POLLIN, 0},
                               {signals_.get(), POLLIN, 0},
@@ -205,8 +246,11 @@ Pipeline::Turn Pipeline::wait_and_read() {
                               {capture_->wake_fd(), POLLIN, 0}}};
   const int ready =
       ::poll(wait.data(), wait.size(), quiet ? wait_milliseconds() : 0);
-  if (ready < 0 && errno != EINTR)
+  if (ready < 0 && errno != EINTR) {
+    fail_from_thread("cannot wait for audit records: " +
+                     std::generic_category().message(errno));
     return Turn::kStop;
+  }
   if (wait[2].revents != 0)
     return Turn::kStop;
   if (wait[1].revents != 0 && handle_signals() == Turn::kStop)
@@ -228,7 +272,7 @@ Pipeline::Turn Pipeline::read_records() {
   last_bytes_ = reader_->last_bytes();
   assembler_->expire();
   if (!state) {
-    log_error("cannot read audit records: " + state.error().message());
+    fail_from_thread("cannot read audit records: " + state.error().message());
     return Turn::kStop;
   }
   return *state == ReadState::kEndOfFile ? Turn::kStop : Turn::kGoOn;
@@ -261,13 +305,14 @@ int Pipeline::wait_milliseconds() {
   const int64_t left = due - clock_.monotonic_ns();
   // Up, or we would wake a moment too early.
   return static_cast<int>(
-      std::clamp<int64_t>(left / kNanosPerMilli + 1, 0, 60'000));
+      std::clamp<int64_t>(left / kNanosPerMilli + 1, 0, kBeatMs));
 }
 
 void Pipeline::keep_time() {
   const int64_t now_ns = clock_.monotonic_ns();
   if (now_ns >= coverage_due_ns_) {
     coverage_due_ns_ = now_ns + kCoverageNs;
+    capture_->follow_cpus();
     auto deltas = correlator_->take_coverage();
     if (!deltas.empty())
       history_->post(CoverageDeltas{std::move(deltas)});
@@ -343,6 +388,7 @@ void Pipeline::reload() {
   correlator_->set_watched(&capture_->watched());
   correlator_->set_options({config_.audit_wait * kNanosPerSecond});
   relay_->set_sinks(make_sinks(config_, clock_));
+  watchdog_.set_bound(config_.watchdog);
   history_->post(NewConfig{config_});
   log_info("configuration reloaded from " + config_file_);
 }

@@ -57,7 +57,8 @@ constexpr const char* kProcess =
     "getrlimit getrusage getsockname getsockopt getuid inotify_add_watch "
     "inotify_init1 inotify_rm_watch link lstat mincore mkdir mkdirat msync "
     "open pipe2 pselect6 pwrite64 pwritev readlink rename renameat renameat2 "
-    "rmdir sched_getaffinity sched_getparam sched_getscheduler seccomp select "
+    "rmdir sched_getaffinity sched_setaffinity sched_getparam "
+    "sched_getscheduler seccomp select "
     "sendmmsg sendmsg sendto setsockopt shutdown signalfd4 stat stat64 statfs "
     "statfs64 sync_file_range sysinfo timerfd_create timerfd_gettime "
     "timerfd_settime times umask uname unlink unlinkat utimensat writev";

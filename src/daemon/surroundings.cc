@@ -69,7 +69,7 @@ uint64_t now_ticks() {
 
 size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
-                      const std::atomic<bool>& stop,
+                      const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEvent&&)>& give) {
   const auto reader = std::make_unique<ProcReader>(proc);
   const std::unique_ptr<std::byte[]> memory(new std::byte[kMaxSnapshot]);
@@ -78,6 +78,7 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
   for (const int32_t pid : pids_of(proc)) {
     if (stop)
       break;
+    pulse.beat();
     if (pid == ::getpid())
       continue;
     const auto outcome = reader->read(pid, 0, watched, space);

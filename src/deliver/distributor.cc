@@ -80,6 +80,7 @@ void Distributor::run_stalled(Line& line) {
 }
 
 bool Distributor::attempt(Line& line, const Alert& alert) {
+  pulse_.beat();
   const Status status = line.sink->deliver(alert);
   if (status) {
     worked(line);
@@ -235,6 +236,7 @@ void Distributor::deliver_event(const ExecEvent& event) {
   for (Line& line : lines_) {
     if (line.delay_ms != 0)
       continue;
+    pulse_.beat();
     const Status status = line.sink->deliver_event(event);
     if (status)
       continue;

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/deliver/relay.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
-#include <exception>
 #include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
-
-#include "preload/base/log.h"
 
 namespace preload {
 namespace {
@@ -23,6 +17,8 @@ constexpr size_t kMaxEntries = 1024;
 constexpr size_t kMaxBytes = 8UL * 1024 * 1024;
 // So many execs between two looks at the alerts, which go first.
 constexpr size_t kEventsAtOnce = 64;
+// For a sign of life.
+constexpr int64_t kLongestWaitNs = kNanosPerSecond;
 
 // An item heavier than the bound passes through an empty queue.
 bool fits(size_t entries, size_t bytes, size_t more) {
@@ -37,13 +33,17 @@ bool fits(size_t entries, size_t bytes, size_t more) {
 class Relay::Impl {
  public:
   Impl(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-       const Clock& clock, Backoff backoff, Prepare prepare)
+       const Clock& clock, Backoff backoff, Prepare prepare,
+       ThreadFailed failed)
       : prepare_(std::move(prepare)),
         acknowledge_(std::move(acknowledge)),
         metrics_(metrics),
         clock_(clock),
         distributor_(std::move(sinks), metrics, clock, backoff),
-        thread_([this] { run(); }) {}
+        thread_(start_thread(
+            "relay", [this] { loop(); }, std::move(failed))) {}
+
+  [[nodiscard]] const Pulse& pulse() { return distributor_.pulse(); }
 
   bool try_send(Alert alert);
   std::optional<int64_t> take_rewind();
@@ -58,13 +58,13 @@ class Relay::Impl {
     size_t alert_bytes = 0;
     std::deque<ExecEvent> events;
     size_t event_bytes = 0;
+    bool more_events = false;  // than were taken
     std::optional<Sinks> sinks;
     bool reopen = false;
     bool refused = false;  // an alert, for want of room
     bool stopping = false;
   };
 
-  void run();
   void loop();
   Inbox wait();
   void work(Inbox& inbox);
@@ -164,35 +164,23 @@ void Relay::Impl::stop(int64_t milliseconds) {
   thread_.join();
 }
 
-void Relay::Impl::run() {
-  try {
-    loop();
-  } catch (const std::exception& e) {
-    log_error(fmt::format("the relay cannot go on: {}", e.what()));
-    stop_log();
-    std::abort();
-  }
-}
-
 void Relay::Impl::loop() {
   while (true) {
+    distributor_.pulse().beat();
     Inbox inbox = wait();
     work(inbox);
     report(inbox.refused);
-    if (inbox.stopping && ((distributor_.idle() && inbox.events.empty()) ||
+    if (inbox.stopping && ((distributor_.idle() && !inbox.more_events) ||
                            distributor_.past_deadline()))
       return;
   }
 }
 
 Relay::Impl::Inbox Relay::Impl::wait() {
-  const std::optional<int64_t> due = distributor_.wait_ns();
+  const int64_t due = distributor_.wait_ns().value_or(kLongestWaitNs);
   std::unique_lock lock(mutex_);
-  const auto woken = [this] { return woken_; };
-  if (due)
-    ready_.wait_for(lock, std::chrono::nanoseconds(*due), woken);
-  else
-    ready_.wait(lock, woken);
+  ready_.wait_for(lock, std::chrono::nanoseconds(std::min(due, kLongestWaitNs)),
+                  [this] { return woken_; });
   Inbox taken;
   taken.stopping = inbox_.stopping;
   taken.alerts = std::exchange(inbox_.alerts, {});
@@ -210,7 +198,8 @@ Relay::Impl::Inbox Relay::Impl::wait() {
   taken.sinks = std::exchange(inbox_.sinks, std::nullopt);
   taken.reopen = std::exchange(inbox_.reopen, false);
   taken.refused = std::exchange(inbox_.refused, false);
-  woken_ = !inbox_.events.empty();
+  taken.more_events = !inbox_.events.empty();
+  woken_ = taken.more_events;
   return taken;
 }
 
@@ -261,10 +250,11 @@ void Relay::Impl::report(bool refused) {
 }
 
 Relay::Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-             const Clock& clock, Backoff backoff, Prepare prepare)
+             const Clock& clock, Backoff backoff, Prepare prepare,
+             ThreadFailed failed)
     : impl_(std::make_unique<Impl>(std::move(sinks), std::move(acknowledge),
-                                   metrics, clock, backoff,
-                                   std::move(prepare))) {}
+                                   metrics, clock, backoff, std::move(prepare),
+                                   std::move(failed))) {}
 
 Relay::~Relay() {
   stop(0);
@@ -292,6 +282,10 @@ void Relay::set_sinks(Sinks sinks) {
 
 void Relay::stop(int64_t milliseconds) {
   impl_->stop(milliseconds);
+}
+
+const Pulse& Relay::pulse() const {
+  return impl_->pulse();
 }
 
 }  // namespace preload

@@ -10,7 +10,7 @@ namespace {
 // About what one new term of the event takes on disk: the whole event is kept
 // with each alert.
 uint64_t disk_bytes(const ExecEvent& event) {
-  uint64_t bytes = 512;
+  uint64_t bytes = 512 + event.executable.size() + event.cwd.size();
   for (const EnvVar& var : event.env)
     bytes += var.name.size() + var.value.size();
   for (const std::string& argument : event.argv)

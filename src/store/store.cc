@@ -335,6 +335,10 @@ Status Store::maintain() {
   return impl_->database.checkpoint(waiting > kTruncatedWal);
 }
 
+uint64_t Store::take_refused_sightings() {
+  return impl_->terms.take_refused();
+}
+
 Result<int64_t> Store::term_count() {
   Cursor row = impl_->term_total.query();
   const Result<bool> found = row.next();

@@ -13,6 +13,15 @@ namespace preload {
 namespace {
 
 constexpr size_t kCachedUsers = 4096;
+// What a sighting takes on disk: the path is in the row and in an index, where
+// a long one has a page of its own.
+uint64_t sighting_bytes(uint64_t path) {
+  constexpr uint64_t kRest = 100;
+  constexpr uint64_t kLongPath = 900;
+  constexpr uint64_t kPage = 4096;
+  return kRest + 2 * path + (path > kLongPath ? kPage : 0);
+}
+constexpr int64_t kDayMicros = 86'400'000'000;
 
 // The state of a term after a verdict that changes it.
 std::string_view state_of(Verdict verdict) {
@@ -63,6 +72,7 @@ Status Terms::prepare() {
                       {&term_renew_, sql::statements_term_renew},
                       {&term_seen_, sql::statements_term_seen},
                       {&sighting_add_, sql::statements_sighting_add},
+                      {&sighting_count_, sql::statements_sighting_count},
                       {&sighting_seen_, sql::statements_sighting_seen},
                       {&user_set_, sql::statements_user_set}});
 }
@@ -128,7 +138,8 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
   const Seen seen = Seen::once(event.time_us, counts);
-  Place place{0, event.executable, event.uid};
+  Place place{0, event.executable, event.uid,
+              event.auid != kUnsetId ? event.auid : event.uid};
   bool batched = false;
   if (*known == nullptr) {
     known = insert(event, decision);
@@ -161,16 +172,48 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
                                           seen.count, seen.last_seen_us);
       !updated || database_.changes() != 0)
     return updated;
-  if (place.term_id == full_term_)
+  const Result<int64_t*> rows = rows_of(place.term_id);
+  if (!rows)
+    return tl::unexpected(rows.error());
+  if (**rows >= kSightingsPerTerm)
     return {};
-  if (Status added = sighting_add_.run(place.term_id, executable, place.uid,
-                                       seen.count, seen.first_seen_us,
-                                       seen.last_seen_us, kSightingsPerTerm);
+  if (!pay(place.payer, sighting_bytes(executable.size()), seen.last_seen_us)) {
+    ++refused_;
+    return {};
+  }
+  if (Status added =
+          sighting_add_.run(place.term_id, executable, place.uid, seen.count,
+                            seen.first_seen_us, seen.last_seen_us);
       !added)
     return added;
-  if (database_.changes() == 0)
-    full_term_ = place.term_id;
+  **rows += database_.changes();
   return {};
+}
+
+Result<int64_t*> Terms::rows_of(int64_t term_id) {
+  if (int64_t* rows = rows_.find(term_id))
+    return rows;
+  Cursor row = sighting_count_.query(term_id, kSightingsPerTerm);
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  return rows_.insert(term_id, *found ? row.integer(0) : 0);
+}
+
+bool Terms::pay(uint32_t payer, uint64_t bytes, int64_t now_us) {
+  if (payer == 0)
+    return true;
+  if (const int64_t day = now_us / kDayMicros; day != paid_day_) {
+    paid_.clear();
+    paid_day_ = day;
+  }
+  if (paid_.size() >= kPayers && !paid_.contains(payer))
+    payer = kUnsetId;
+  uint64_t& paid = paid_[payer];
+  if (paid + bytes > kSightingBytesPerDay)
+    return false;
+  paid += bytes;
+  return true;
 }
 
 Status Terms::note_users(const ExecEvent& event) {
@@ -207,6 +250,7 @@ void Terms::rollback() {
 void Terms::forget() {
   known_.clear();
   users_.clear();
+  rows_.clear();
 }
 
 Status Terms::write() {
@@ -217,7 +261,6 @@ Status Terms::write() {
       });
   if (!done)
     return done;
-  full_term_ = 0;
   done = sightings_seen_.write([this](const Place& place, const Seen& seen) {
     return write_sighting(place, seen);
   });

@@ -61,6 +61,7 @@ const std::map<std::string, Sample, std::less<>>& samples() {
       {"metrics_file", {"/tmp/m.prom", "m.prom"}},
       {"state_file", {"/tmp/state", "state"}},
       {"user", {"nobody", "1000"}},
+      {"watchdog", {"5s", "5"}},
   };
   return table;
 }

@@ -51,9 +51,9 @@ TEST_F(Manual, TellsOfEveryMetric) {
 }
 
 TEST_F(Manual, TellsOfEveryExitStatus) {
-  constexpr std::array<ExitCode, 6> kAll{kExitGood,  kExitBroken,
-                                         kExitUsage, kExitConfiguration,
-                                         kExitStart, kExitFailed};
+  constexpr std::array<ExitCode, 7> kAll{
+      kExitGood,  kExitBroken, kExitUsage, kExitConfiguration,
+      kExitStart, kExitFailed, kExitStuck};
   const size_t begin = text_.find("\n.SH EXIT STATUS\n");
   ASSERT_NE(begin, std::string::npos);
   const std::string section =

@@ -2,10 +2,12 @@
 #include "preload/deliver/relay.h"
 
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <future>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -282,6 +284,22 @@ TEST_F(RelayTest, StopSendsWhatIsQueued) {
   EXPECT_EQ(outbox_.acknowledged(), (Ids{1, 2, 3, 4, 5}));
   EXPECT_EQ(a_.taken().size(), 6U);
   EXPECT_FALSE(relay->try_send(numbered(6)));
+}
+
+TEST_F(RelayTest, StopWithAnEventInTheLastBatchDoesNotWaitForItsDeadline) {
+  a_.block(true);
+  const auto relay = this->relay({&a_}, kNever);
+  ASSERT_TRUE(relay->try_send(numbered(1)));
+  a_.wait_for_attempts(1);
+  relay->send_event(sample_alert().event);
+  const auto begun = std::chrono::steady_clock::now();
+  auto stopped = std::async(std::launch::async, [&] { relay->stop(kLong); });
+  for (int64_t id = 2; relay->try_send(numbered(id)); ++id)
+    std::this_thread::yield();
+  a_.block(false);
+  stopped.get();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun,
+            std::chrono::milliseconds(kLong / 2));
 }
 
 TEST_F(RelayTest, StopGivesASinkThatFailedOneMoreChance) {

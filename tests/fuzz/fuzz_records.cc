@@ -7,25 +7,17 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <string_view>
 
-#include "../support/fake_clock.h"
+#include "fuzz.h"
 #include "preload/audit/assembler.h"
 #include "preload/audit/record_reader.h"
 #include "preload/base/fd.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {
-
-void check(bool holds, const char* what) {
-  if (holds)
-    return;
-  (void)std::fputs(what, stderr);
-  std::abort();
-}
 
 class Handler final : public AuditHandler {
  public:
@@ -59,7 +51,9 @@ class Handler final : public AuditHandler {
   std::map<uint64_t, int32_t> kept_;
 };
 
-void run(std::string_view input) {
+}  // namespace
+
+void fuzz_one(std::string_view input) {
   if (input.size() < 3)
     return;
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(input[i]); };
@@ -100,12 +94,4 @@ void run(std::string_view input) {
   check(assembler.bytes() == 0, "nothing is left");
 }
 
-}  // namespace
 }  // namespace preload
-
-// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  preload::run({reinterpret_cast<const char*>(data), size});
-  return 0;
-}

@@ -56,6 +56,7 @@ TEST(Statements, DecisionsAndPruningUseTheRightIndexes) {
   const auto store = must(Store::open(path, clock));
   const std::vector<std::pair<std::string, std::string>> kExpected{
       {"term_find", "sqlite_autoindex_term_1 (digest=?)"},
+      {"sighting_count", "sqlite_autoindex_sighting_1 (term_id=?)"},
       {"sighting_seen",
        "sqlite_autoindex_sighting_1 (term_id=? AND executable=? AND uid=?)"},
       {"alert_outbox", "alert_pending (alert_id>?)"},

@@ -79,6 +79,11 @@ class BoundedQueue {
     const std::lock_guard lock(mutex_);
     return entries_.size();
   }
+  // By entries or by bytes.
+  [[nodiscard]] bool half_full() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size() >= max_entries_ / 2 || bytes_ >= max_bytes_ / 2;
+  }
   // The most entries it ever held.
   [[nodiscard]] size_t high_water() const {
     const std::lock_guard lock(mutex_);

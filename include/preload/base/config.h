@@ -69,6 +69,7 @@ struct Config {
   int64_t audit_wait = 5;  // seconds
   std::string metrics_file = "off";
   std::string state_file = "/run/audisp-preload/state";
+  int64_t watchdog = 60;  // seconds without progress; 0 = not watched
   std::string user = "audisp-preload";  // as whom it runs; root = as uid 0
 
   bool operator==(const Config&) const = default;

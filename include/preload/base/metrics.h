@@ -27,6 +27,7 @@ enum class Metric : uint8_t {
   kTermsNew,    // terms that were new
   kTermsKnown,  // sightings of known terms
   kTermsExcepted,
+  kTermsFlooded,  // beyond what one user may add: not stored
   // Alerts by state.
   kAlertsSent,
   kAlertsCapped,
@@ -36,6 +37,8 @@ enum class Metric : uint8_t {
   kRingFull,            // a listener had no room
   kSnapshotsTruncated,  // a snapshot did not fit its ring
   kEventsDropped,       // matched events that the store could not take in time
+  kMissedNotListed,     // missed execs that are counted, but not in the list
+  kSightingsNotKept,    // sightings beyond what one user may add
   kRecordsMalformed,
   kRecordsOverlong,
   kRecordsOrphaned,  // audit events cut off by the bounds of the reassembly
@@ -51,6 +54,8 @@ enum class Metric : uint8_t {
   kRelayQueueHighWater,
   kPendingExecs,  // execs waiting to be joined
   kTermsStored,
+  kHistoryHeld,   // items in memory while the database refuses
+  kStageSilence,  // seconds without progress of the stage that is worst off
   kCount
 };
 

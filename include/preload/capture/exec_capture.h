@@ -73,6 +73,13 @@ class ExecCapture {
   // middle of an exec: well below a millisecond.
   void set_watched(std::span<const std::string> names);
   [[nodiscard]] const WatchList& watched() const { return *list_; }
+
+  // Has the listeners watched until they end.
+  void be_watched(Watchdog& watchdog);
+  // CPUs that came back since the last call have their listener pinned again.
+  // Now and then.
+  void follow_cpus();
+
   [[nodiscard]] const Fd& proc() const { return shared_.proc; }
 
  private:
@@ -89,7 +96,9 @@ class ExecCapture {
   std::unique_ptr<WatchList> list_;
   CaptureMode mode_ = CaptureMode::kAudit;
   std::string reason_;
+  std::vector<unsigned> online_;
   std::vector<std::unique_ptr<ExecListener>> listeners_;
+  std::vector<Watchdog::Watch> watches_;  // of the listeners
 };
 
 // The CPUs of a list as the kernel writes them: "0-3,8,10-11".

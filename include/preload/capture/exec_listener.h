@@ -15,6 +15,7 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
+#include "preload/base/watchdog.h"
 #include "preload/capture/proc_reader.h"
 #include "preload/capture/watch_list.h"
 
@@ -60,11 +61,19 @@ class ExecListener {
   // Before it is started: serves all CPUs but these from now on.
   Status serve_all_but(std::span<const unsigned> served);
 
-  [[nodiscard]] std::optional<unsigned> cpu() const { return cpu_; }
   [[nodiscard]] ByteRing& ring() { return ring_; }
   [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
   // The errno that kept it from a better scheduling; 0 = none.
   [[nodiscard]] int scheduling_error() const { return scheduling_error_; }
+  // The CPU that it is pinned to; none = the catch-all.
+  [[nodiscard]] std::optional<unsigned> cpu() const { return cpu_; }
+  // Pins it again: the kernel takes a thread's CPUs away when the last of them
+  // goes offline. Any thread.
+  [[nodiscard]] Status pin();
+  // Beats before and after each exec, so it is odd in between.
+  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
+  // It has no exec in hand and none waits for it. Any thread.
+  [[nodiscard]] bool resting() const;
   // The list that the thread is using just now, or null.
   [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
 
@@ -92,6 +101,7 @@ class ExecListener {
   // poll(2); a signal that does nothing else ends the wait.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
+  Pulse pulse_;
   Scheduling scheduling_ = Scheduling::kNormal;
   int scheduling_error_ = 0;
   // The gate: `confine_` is written before `released_` and read after it.

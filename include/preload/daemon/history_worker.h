@@ -4,17 +4,15 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "preload/base/bounded_queue.h"
@@ -22,50 +20,17 @@
 #include "preload/base/config.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
-#include "preload/correlate/coverage.h"
+#include "preload/base/thread.h"
+#include "preload/base/watchdog.h"
 #include "preload/correlate/exec_event.h"
+#include "preload/daemon/history_item.h"
+#include "preload/daemon/interim.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/recovery.h"
 #include "preload/store/store.h"
 
 namespace preload {
-
-// What the store thread is given, in order.
-struct NewExec {
-  ExecEvent event;
-};
-struct AuditedAfterAll {
-  ExecEvent event;
-};
-struct MissedExec {
-  ExecEvent event;
-};
-struct CoverageDeltas {
-  std::vector<CoverageDelta> deltas;
-};
-struct Acknowledged {
-  std::vector<int64_t> alert_ids;
-};
-struct Inspected {
-  int64_t alert_id = 0;
-  AlertFacts facts;
-  std::vector<std::pair<uint32_t, std::string>> names;  // of users
-};
-struct NewConfig {
-  Config config;
-};
-// The inventory is complete: `processes` were looked at.
-struct InventoryDone {
-  size_t processes = 0;
-};
-// Fulfilled when all that was posted before has been stored and handed on.
-struct Barrier {
-  std::shared_ptr<std::promise<void>> reached;
-};
-using HistoryItem =
-    std::variant<NewExec, AuditedAfterAll, MissedExec, CoverageDeltas,
-                 Acknowledged, Inspected, NewConfig, InventoryDone, Barrier>;
 
 // Owns the store thread and, while it runs, the store.
 //
@@ -82,19 +47,17 @@ class HistoryWorker {
     std::function<bool(const Alert&)> send;
     std::function<std::optional<int64_t>()> take_rewind;
   };
-  // Called once, on the store thread, when it cannot go on.
-  using Fail = std::function<void(const std::string&)>;
-
   // `opened` is the database of `config`, `rule` its rule.
   HistoryWorker(OpenedStore opened, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
-                Outlet outlet, Fail fail);
+                Outlet outlet, ThreadFailed failed);
   HistoryWorker(const HistoryWorker&) = delete;
   HistoryWorker& operator=(const HistoryWorker&) = delete;
   ~HistoryWorker();
 
   // Any thread; never blocks. A full queue (16,384 items, 8 MiB) drops the
-  // item and counts it.
+  // item and counts it. Missed execs may take half of it: who makes thousands
+  // of them does not keep the others' events out.
   void post(HistoryItem item);
 
   // Waits until what was posted before is stored and handed to the relay, but
@@ -104,23 +67,23 @@ class HistoryWorker {
   // Processes what is queued and ends the thread.
   void stop();
 
- private:
-  // What is known while the database refuses: the store as far as it can
-  // still be read, and the terms alerted since.
-  class Interim;
+  // Beats every second and with each batch.
+  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
+ private:
   void run();
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
   Status apply(HistoryItem& item, std::vector<Alert>& alerts);
-  Status apply_exec(const ExecEvent& event, std::vector<Alert>& alerts);
+  Status apply_exec(const NewExec& exec, std::vector<Alert>& alerts);
   Status apply_config(const Config& config);
   Status end_inventory(size_t processes, std::vector<Alert>& alerts);
   Status summarise(const std::string& text, std::vector<Alert>& alerts);
   void hold(HistoryItem item);
+  void decide_meanwhile(NewExec& exec);
   void retry_held();
   void begin_holding(const Error& error);
-  void begin_anew(const std::string& why);
+  void begin_anew(std::string_view why);
   void announce(const std::string& text);
   void keep_house();
   void prune();
@@ -137,7 +100,7 @@ class HistoryWorker {
   Metrics& metrics_;
   const Clock& clock_;
   Outlet outlet_;
-  Fail fail_;
+  ThreadFailed failed_;
   BoundedQueue<HistoryItem> queue_;
 
   // Alerts up to this id have been handed to the relay; while `behind_`, later
@@ -146,8 +109,7 @@ class HistoryWorker {
   bool behind_ = true;
 
   std::unique_ptr<Interim> interim_;  // not null while the database refuses
-  std::deque<HistoryItem> held_;
-  size_t held_bytes_ = 0;
+  HeldItems held_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
@@ -163,6 +125,7 @@ class HistoryWorker {
   uint64_t learned_terms_ = 0;
   bool learning_ = false;
 
+  Pulse pulse_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

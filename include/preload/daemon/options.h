@@ -30,7 +30,8 @@ enum ExitCode : int {
   kExitUsage = 2,          // command line
   kExitConfiguration = 3,  // configuration file
   kExitStart = 4,          // could not start: database, privileges, ...
-  kExitFailed = 5,         // a thread failed or hung while running
+  kExitFailed = 5,         // a thread failed while running
+  kExitStuck = 6,          // a stage made no progress: the watchdog
 };
 
 }  // namespace preload

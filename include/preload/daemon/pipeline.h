@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "preload/audit/assembler.h"
 #include "preload/audit/record_reader.h"
@@ -19,6 +20,7 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
+#include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
 #include "preload/daemon/history_worker.h"
@@ -80,6 +82,7 @@ class Pipeline final : public ExecHandler {
   void write_state() const;
   void shut_down();
   void fail_from_thread(const std::string& what);
+  void start_watchdog();
 
   SystemClock clock_;
   Metrics metrics_;
@@ -93,6 +96,10 @@ class Pipeline final : public ExecHandler {
   std::mutex failure_mutex_;
   std::string failure_;
   int64_t started_us_ = 0;
+  // Outlives the stages, so that it sees one that does not end.
+  Watchdog watchdog_{clock_, metrics_};
+  Pulse input_pulse_;
+  Pulse inventory_pulse_;
 
   Inspector inspector_;
   // In the order of the data, last stage first.
@@ -107,6 +114,8 @@ class Pipeline final : public ExecHandler {
   std::thread inventory_;
   PreloadFileWatch preload_file_{std::string(kPreloadFile)};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> inventory_done_{false};
+  std::vector<Watchdog::Watch> watches_;
 
   size_t last_bytes_ = 0;
   int64_t coverage_due_ns_ = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "preload/base/clock.h"
+#include "preload/base/watchdog.h"
 #include "preload/capture/proc_reader.h"
 #include "preload/correlate/exec_event.h"
 
@@ -21,9 +22,10 @@ namespace preload {
 // (clock ticks since boot; 0 = all) and gives an event of origin kInventory for
 // each with a watched variable. Stops early when `stop` is set. Gives how many
 // processes were looked at. Takes a few milliseconds per hundred processes.
+// `pulse` beats with each.
 size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
-                      const std::atomic<bool>& stop,
+                      const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEvent&&)>& give);
 
 // The present time in the ticks that /proc/PID/stat counts.

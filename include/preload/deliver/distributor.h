@@ -13,6 +13,7 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
+#include "preload/base/watchdog.h"
 #include "preload/deliver/sink.h"
 
 namespace preload {
@@ -79,6 +80,9 @@ class Distributor {
 
   [[nodiscard]] bool past_deadline() const;
 
+  // Beats with every attempt at a sink.
+  [[nodiscard]] Pulse& pulse() { return pulse_; }
+
   // Alerts held, and their weight.
   [[nodiscard]] size_t size() const { return window_.size(); }
   [[nodiscard]] size_t bytes() const { return bytes_; }
@@ -122,6 +126,7 @@ class Distributor {
 
   Metrics& metrics_;
   const Clock& clock_;
+  Pulse pulse_;
   const Backoff backoff_;
   std::vector<Line> lines_;
   std::deque<Entry> window_;

@@ -11,6 +11,8 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
+#include "preload/base/thread.h"
+#include "preload/base/watchdog.h"
 #include "preload/deliver/distributor.h"
 #include "preload/deliver/sink.h"
 
@@ -39,7 +41,8 @@ class Relay {
   using Prepare = std::function<void(Alert& alert)>;
 
   Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-        const Clock& clock, Backoff backoff = {}, Prepare prepare = {});
+        const Clock& clock, Backoff backoff = {}, Prepare prepare = {},
+        ThreadFailed failed = {});
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();  // stop(0)
@@ -65,6 +68,10 @@ class Relay {
   // thread. An attempt that blocks (two seconds at most for syslog) is not cut
   // short. Unsent alerts stay pending in the outbox.
   void stop(int64_t milliseconds);
+
+  // Beats every second and with every attempt at a sink, which may block
+  // for as long as the sink's file system does.
+  [[nodiscard]] const Pulse& pulse() const;
 
  private:
   class Impl;

@@ -101,6 +101,9 @@ class Store final : public History {
   // only puts it off.
   Status maintain();
 
+  // Sightings that were not kept, their user's share of the day being used up;
+  // since the last call.
+  [[nodiscard]] uint64_t take_refused_sightings();
   // A look-up, whatever the number.
   [[nodiscard]] Result<int64_t> term_count();
 

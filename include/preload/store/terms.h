@@ -6,9 +6,11 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
@@ -29,6 +31,11 @@ class Terms {
   // A user who copies a program to ever new names makes no more rows than
   // this of one term; the term goes on counting.
   static constexpr int64_t kSightingsPerTerm = 4096;
+  // And no more bytes of rows than this of all terms in a day. A user is the
+  // login user, or the real one where no one logged in; root has no limit, and
+  // those beyond the first kPayers share one account.
+  static constexpr uint64_t kSightingBytesPerDay = uint64_t{64} << 20;
+  static constexpr size_t kPayers = 1024;
 
   explicit Terms(Database& database) : database_(database) {}
   Status prepare();
@@ -50,6 +57,8 @@ class Terms {
   Status write();
   // Empties the caches: rows were deleted.
   void forget();
+  // Sightings that kSightingBytesPerDay kept out, since the last call.
+  [[nodiscard]] uint64_t take_refused() { return std::exchange(refused_, 0); }
 
  private:
   struct Known {
@@ -61,6 +70,7 @@ class Terms {
     int64_t term_id = 0;
     std::string executable;
     uint32_t uid = 0;
+    uint32_t payer = 0;  // whose share the row is taken from
     auto operator<=>(const Place&) const = default;
   };
   struct PlaceHash {
@@ -76,6 +86,9 @@ class Terms {
   Result<Known*> find(const Digest& digest);
   Result<Known*> insert(const ExecEvent& event, const Decision& decision);
   Status write_sighting(const Place& place, const Seen& seen);
+  Result<int64_t*> rows_of(int64_t term_id);
+  // False when his share of this day is used up.
+  [[nodiscard]] bool pay(uint32_t payer, uint64_t bytes, int64_t now_us);
 
   Database& database_;
   RecentMap<Digest, Known, DigestHash> known_{kCached};
@@ -83,13 +96,18 @@ class Terms {
   Counts<int64_t> terms_seen_;  // by row
   Counts<Place, PlaceHash> sightings_seen_;
   size_t path_bytes_ = 0;  // added to sightings_seen_ since write()
-  int64_t full_term_ = 0;  // has kSightingsPerTerm, as write() found
+  // Rows in `sighting` by term: counting them costs as much as they are long.
+  RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
+  std::unordered_map<uint32_t, uint64_t> paid_;  // bytes of paid_day_, by user
+  int64_t paid_day_ = 0;                         // since the epoch
+  uint64_t refused_ = 0;
 
   Statement term_find_;
   Statement term_add_;
   Statement term_renew_;
   Statement term_seen_;
   Statement sighting_add_;
+  Statement sighting_count_;
   Statement sighting_seen_;
   Statement user_set_;
 };

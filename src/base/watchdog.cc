@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/base/watchdog.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "preload/base/thread.h"
+
+namespace preload {
+namespace {
+
+constexpr auto kStep = std::chrono::seconds(1);
+// The most that one step counts for, should we have been kept from running.
+constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
+
+}  // namespace
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  ending_.notify_all();
+  if (thread_.joinable())
+    thread_.join();
+}
+
+Watchdog::Watch Watchdog::watch(Stage stage) {
+  const Pulse* pulse = stage.pulse;
+  const std::lock_guard lock(mutex_);
+  entries_.push_back({std::move(stage), pulse->beats(), 0});
+  return {*this, pulse};
+}
+
+void Watchdog::forget(const Pulse* pulse) {
+  const std::lock_guard lock(mutex_);
+  entries_.remove_if(
+      [&](const Entry& entry) { return entry.stage.pulse == pulse; });
+}
+
+void Watchdog::start(Act act) {
+  act_ = std::move(act);
+  thread_ = start_thread("watchdog", [this] { run(); }, {});
+}
+
+void Watchdog::run() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (ending_.wait_for(lock, kStep, [this] { return stopping_; }))
+        return;
+    }
+    if (const auto stuck = look())
+      act_(*stuck);
+  }
+}
+
+std::optional<Watchdog::Stuck> Watchdog::look() {
+  const std::lock_guard lock(mutex_);
+  const int64_t now_ns = clock_.monotonic_ns();
+  const int64_t step_ns =
+      looked_ns_ == 0 ? 0 : std::min(now_ns - looked_ns_, kLongestStepNs);
+  looked_ns_ = now_ns;
+  const int64_t bound_ns = bound_s_ * kNanosPerSecond;
+  int64_t longest_ns = 0;
+  std::optional<Stuck> stuck;
+  for (Entry& entry : entries_) {
+    const uint64_t beats = entry.stage.pulse->beats();
+    const bool goes_on = beats != std::exchange(entry.beats, beats) ||
+                         (entry.stage.resting && entry.stage.resting());
+    entry.silent_ns = goes_on ? 0 : entry.silent_ns + step_ns;
+    longest_ns = std::max(longest_ns, entry.silent_ns);
+    if (bound_ns == 0 || entry.silent_ns < bound_ns)
+      continue;
+    const bool bearable = entry.silent_ns < bound_ns * entry.stage.patience;
+    if (!stuck || (stuck->bearable && !bearable))
+      stuck =
+          Stuck{entry.stage.name, entry.silent_ns / kNanosPerSecond, bearable};
+  }
+  metrics_.set(Metric::kStageSilence,
+               static_cast<uint64_t>(longest_ns / kNanosPerSecond));
+  return stuck;
+}
+
+}  // namespace preload

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages of the listeners, whatever /proc has put into them, and the event
+// that becomes of them: as JSON and back it is the same.
+#include <vector>
+
+#include "fuzz.h"
+#include "preload/capture/snapshot_format.h"
+#include "preload/correlate/exec_event.h"
+#include "preload/correlate/join.h"
+#include "preload/detect/loader_options.h"
+
+namespace preload {
+
+void fuzz_one(std::string_view input) {
+  // A copy of its own: a read beyond the message is an error.
+  const std::vector<char> copy(input.begin(), input.end());
+  const std::string_view message(copy.data(), copy.size());
+  const ExecSnapshot snapshot = decode_snapshot(bytes_of(message));
+  check(parse_header(bytes_of(message)).has_value() ==
+            (input.size() >= kSnapshotHeader),
+        "a message has a header");
+  const ExecEvent event = event_of(snapshot, Capture::kExec);
+  const auto again = exec_event_from_json(to_json(event));
+  check(again.has_value() && *again == event, "JSON loses nothing");
+  (void)ppid_of_stat(message);
+  (void)start_ticks_of_stat(message);
+  (void)environ_size_of_stat(message);
+  const auto any = exec_event_from_json(message);
+  check(!any || exec_event_from_json(to_json(*any)) == *any,
+        "an event read is an event written");
+}
+
+}  // namespace preload

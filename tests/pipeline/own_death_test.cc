@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// A part of the plugin that hangs, crashes or runs out of memory ends the whole
+// of it, visibly: auditd starts it again.
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <map>
+
+#include "support/plugin_test.h"
+#include "support/stopped_thread.h"
+
+namespace preload {
+namespace {
+
+constexpr int kStuck = 6;  // EXIT STATUS in the manual
+constexpr int kFailed = 5;
+
+class OwnDeath : public PluginTest {
+ protected:
+  // Both ways that it has to say something.
+  void expect_told(const std::string& words) {
+    EXPECT_TRUE(eventually(5, [&] { return !log_.with(words).empty(); }))
+        << words;
+    EXPECT_NE(content_of(dir_ / "stderr").find(words), std::string::npos)
+        << content_of(dir_ / "stderr");
+  }
+
+  void expect_watched(const std::string& thread_name,
+                      const std::string& stage) {
+    const pid_t id = thread_name.empty() ? plugin_ : thread(thread_name);
+    ASSERT_NE(id, 0) << thread_name;
+    StoppedThread stopped(id);
+    ASSERT_TRUE(stopped.good());
+    const int status = stopped.wait_for_end(std::exchange(plugin_, 0));
+    ASSERT_TRUE(WIFEXITED(status)) << status;
+    EXPECT_EQ(WEXITSTATUS(status), kStuck);
+    expect_told("stage " + stage + " has made no progress for ");
+  }
+
+  // What is new to it after a start is alerted.
+  void expect_well(const std::string& value) {
+    feed(test::joined(test::event_records(child({"LD_PRELOAD=" + value}))));
+    EXPECT_TRUE(eventually(10, [&] { return !log_.with(value).empty(); }));
+  }
+};
+
+TEST_F(OwnDeath, AStuckStoreIsNamedAndAnotherStartGoesOn) {
+  start_and_wait("watchdog = 3s\n");
+  expect_well("/before");
+  expect_watched("store", "store");
+  start_and_wait("watchdog = 3s\n");
+  expect_well("/after");
+  EXPECT_EQ(stop(), 0);
+  EXPECT_EQ(query("SELECT group_concat(value) FROM first_seen WHERE value "
+                  "IN ('/before', '/after')"),
+            "/before,/after");
+}
+
+TEST_F(OwnDeath, AStuckInputIsNamed) {
+  start_and_wait("watchdog = 3s\n");
+  expect_watched("", "input");
+}
+
+TEST_F(OwnDeath, AStuckRelayIsToldOfAndBorneForTenTimesAsLong) {
+  start_and_wait("watchdog = 3s\n");
+  {
+    const StoppedThread stopped(thread("relay"));
+    ASSERT_TRUE(stopped.good());
+    feed(test::joined(test::event_records(child({"LD_PRELOAD=/waits"}))));
+    EXPECT_TRUE(eventually(15, [&] {
+      return !log_.with("stage relay has made no progress for ").empty();
+    }));
+    EXPECT_EQ(query("SELECT state FROM recent_alerts"), "pending");
+    EXPECT_GE(counter("stage_silence_seconds"), 3);
+  }
+  EXPECT_TRUE(eventually(10, [&] { return !log_.with("/waits").empty(); }));
+  EXPECT_EQ(stop(), 0);
+}
+
+TEST_F(OwnDeath, AStuckListenerIsNamedWhenAnExecWaitsForIt) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << "needs root, for the process connector";
+  start_and_wait("watchdog = 3s\ncapture = auto\n");
+  std::map<std::string, std::string> stages;
+  for (int cpu = 0; cpu < 1024; ++cpu)
+    if (thread(fmt::format("exec/{}", cpu)) != 0) {
+      stages[fmt::format("exec/{}", cpu)] =
+          fmt::format("listener of CPU {}", cpu);
+      break;
+    }
+  if (stages.empty())
+    GTEST_SKIP() << "no process connector here";
+  std::atomic<bool> done{false};
+  // Execs on every CPU.
+  std::thread execs([&] {
+    while (!done)
+      run({"/bin/sh", "-c", "for i in 1 2 3 4; do /bin/true & done; wait"});
+  });
+  expect_watched(stages.begin()->first, stages.begin()->second);
+  done = true;
+  execs.join();
+}
+
+TEST_F(OwnDeath, NobodyIsStuckWhoWasNotAllowedToRun) {
+  start_and_wait("watchdog = 3s\n");
+  ::kill(plugin_, SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  ::kill(plugin_, SIGCONT);
+  expect_well("/continued");
+  EXPECT_EQ(stop(), 0);
+}
+
+TEST_F(OwnDeath, ACrashNamesItsThread) {
+  start_and_wait();
+  ASSERT_EQ(::syscall(SYS_tgkill, plugin_, thread("relay"), SIGSEGV), 0);
+  const int status = end();
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGSEGV);
+  expect_told("fatal signal SIGSEGV in thread relay");
+}
+
+TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer's own memory has no such limit";
+#endif
+  start_and_wait();
+  expect_well("/stored");
+  rlimit before{};
+  ASSERT_EQ(::prlimit(plugin_, RLIMIT_AS, nullptr, &before), 0);
+  // What it has is all that it gets: any large allocation fails.
+  const rlimit none{1 << 20, before.rlim_max};
+  ASSERT_EQ(::prlimit(plugin_, RLIMIT_AS, &none, nullptr), 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  const pid_t plugin = std::exchange(plugin_, 0);
+  bool ended = false;
+  for (int i = 0; i < 2000 && !ended; ++i) {
+    AuditExec exec =
+        child({"LD_PRELOAD=" + std::string(100'000, 'm') + std::to_string(i)});
+    const std::string text = test::joined(test::event_records(exec));
+    ended = ::write(input_.get(), text.data(), text.size()) < 0;
+    end_children();
+  }
+  const int status = wait_for(plugin);
+  input_.reset();
+  EXPECT_TRUE(ended);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), kFailed);
+  expect_told("thread failed: std::bad_alloc");
+  start_and_wait();
+  expect_well("/again");
+  EXPECT_EQ(stop(), 0);
+  EXPECT_EQ(query("SELECT state FROM recent_alerts WHERE value = '/stored'"),
+            "sent");
+  EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+}
+
+}  // namespace
+}  // namespace preload
