@@ -24,6 +24,7 @@ namespace {
 constexpr const char* kOnlineCpus = "/sys/devices/system/cpu/online";
 // NR_CPUS of distributions; more would outgrow the filter of the catch-all.
 constexpr unsigned kMaxCpus = 2000;
+constexpr auto kRetirePatience = std::chrono::milliseconds(20);
 
 std::vector<unsigned> online_cpus() {
   const Fd file(::open(kOnlineCpus, O_RDONLY | O_CLOEXEC));
@@ -96,7 +97,22 @@ Result<std::unique_ptr<ExecCapture>> ExecCapture::start(
   return capture;
 }
 
-ExecCapture::~ExecCapture() = default;
+// A thread that hangs is left behind with what it uses: the process is about to
+// end, and that ends it.
+ExecCapture::~ExecCapture() {
+  bool hangs = false;
+  for (auto& listener : listeners_) {
+    if (listener->stop())
+      continue;
+    hangs = true;
+    static_cast<void>(listener.release());
+  }
+  if (!hangs)
+    return;
+  static_cast<void>(list_.release());
+  for (auto& list : retired_)
+    static_cast<void>(list.release());
+}
 
 Status ExecCapture::start_listeners(int realtime_priority) {
   if (auto probed = probe_connector(); !probed)
@@ -110,14 +126,25 @@ Status ExecCapture::start_listeners(int realtime_priority) {
       reason_ = listener.error().message();
       continue;
     }
-    listeners_.push_back(std::move(*listener));
+    if (Status added = add_beside(std::move(*listener), realtime_priority);
+        !added)
+      return added;
     served.push_back(cpu);
   }
   auto rest =
       ExecListener::start(shared_, std::nullopt, served, realtime_priority);
   if (!rest)
     return tl::unexpected(rest.error());
-  listeners_.push_back(std::move(*rest));
+  return add_beside(std::move(*rest), realtime_priority);
+}
+
+Status ExecCapture::add_beside(std::unique_ptr<ExecListener> first,
+                               int priority) {
+  auto second = ExecListener::start_beside(*first, priority);
+  listeners_.push_back(std::move(first));
+  if (!second)
+    return tl::unexpected(second.error());
+  listeners_.push_back(std::move(*second));
   return {};
 }
 
@@ -176,12 +203,15 @@ void ExecCapture::drain(std::vector<ExecMark>& marks) {
 }
 
 void ExecCapture::be_watched(Watchdog& watchdog) {
-  for (const auto& listener : listeners_)
+  for (const auto& listener : listeners_) {
+    if (!listener->is_first())
+      continue;
     watches_.push_back(watchdog.watch(
         {listener->cpu() ? fmt::format("listener of CPU {}", *listener->cpu())
                          : "listener of the other CPUs",
          &listener->pulse(),
          [&listener = *listener] { return listener.resting(); }}));
+  }
 }
 
 void ExecCapture::follow_cpus() {
@@ -214,14 +244,19 @@ void ExecCapture::follow_cpus() {
 void ExecCapture::set_watched(std::span<const std::string> names) {
   auto next = std::make_unique<WatchList>(names);
   shared_.watched.store(next.get());
-  const auto in_use = [&] {
-    return std::any_of(
-        listeners_.begin(), listeners_.end(),
-        [&](const auto& l) { return l->in_use() == list_.get(); });
-  };
-  while (list_ && in_use())
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  if (list_)
+    retired_.push_back(std::move(list_));
   list_ = std::move(next);
+  const auto free = [&](const std::unique_ptr<WatchList>& list) {
+    return std::none_of(
+        listeners_.begin(), listeners_.end(),
+        [&](const auto& l) { return l->in_use() == list.get(); });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kRetirePatience;
+  while (!std::all_of(retired_.begin(), retired_.end(), free) &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  std::erase_if(retired_, free);
 }
 
 }  // namespace preload

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/exec_listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
@@ -28,6 +29,8 @@ constexpr size_t kRingHigh = kMaxSnapshot / 64;
 
 // Ends a recv(2); nobody else has a use for it here.
 constexpr int kStopSignal = SIGUSR2;
+// A read takes milliseconds at most, unless it hangs.
+constexpr auto kStopPatience = std::chrono::milliseconds(200);
 
 void do_nothing(int /*signal*/) {}
 
@@ -60,51 +63,78 @@ void signal_event(const Fd& event) {
 Result<std::unique_ptr<ExecListener>> ExecListener::start(
     ListenerShared& shared, std::optional<unsigned> cpu,
     std::span<const unsigned> served, int priority) {
-  static const bool kInterruptible = let_stop_signal_interrupt();
-  if (!kInterruptible)
-    return fail("cannot set a signal handler", errno);
   auto filter =
       cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
   auto socket = open_connector(filter, kSocketBuffer);
   if (!socket)
     return tl::unexpected(socket.error());
+  return start_on(std::move(*socket), shared, cpu, priority,
+                  std::make_shared<Pulse>(), false);
+}
+
+Result<std::unique_ptr<ExecListener>> ExecListener::start_beside(
+    const ExecListener& first, int priority) {
+  Fd socket(::fcntl(first.socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!socket)
+    return fail("cannot share a connector socket", errno);
+  return start_on(std::move(socket), first.shared_, first.cpu_, priority,
+                  first.pulse_, true);
+}
+
+Result<std::unique_ptr<ExecListener>> ExecListener::start_on(
+    Fd socket, ListenerShared& shared, std::optional<unsigned> cpu,
+    int priority, std::shared_ptr<Pulse> pulse, bool beside) {
+  static const bool kInterruptible = let_stop_signal_interrupt();
+  if (!kInterruptible)
+    return fail("cannot set a signal handler", errno);
   auto ring = ByteRing::create(kMaxSnapshot);
   if (!ring)
     return tl::unexpected(ring.error());
   std::unique_ptr<ExecListener> listener(
-      new ExecListener(shared, std::move(*socket), std::move(*ring)));
-  listener->cpu_ = cpu;
+      new ExecListener(shared, cpu, std::move(socket), std::move(*ring)));
+  listener->pulse_ = std::move(pulse);
+  listener->beside_ = beside;
   std::promise<Status> prepared;
   auto ready = prepared.get_future();
-  listener->thread_ =
-      std::thread([self = listener.get(), cpu, priority, &prepared] {
-        const Status status = self->prepare(cpu, priority);
-        const bool good = status.has_value();
-        prepared.set_value(status);  // the promise is gone after this
-        if (good)
-          self->run();
-        self->ended_ = true;
-      });
+  listener->thread_ = std::thread([self = listener.get(), priority, &prepared] {
+    const Status status = self->prepare(priority);
+    const bool good = status.has_value();
+    prepared.set_value(status);  // the promise is gone after this
+    if (good)
+      self->run();
+    self->ended_ = true;
+  });
   if (Status status = ready.get(); !status)
     return tl::unexpected(status.error());
   return listener;
 }
 
+bool ExecListener::stop() {
+  const auto deadline = std::chrono::steady_clock::now() + kStopPatience;
+  stopping_ = true;
+  // Again and again, since one could come just before recv(2).
+  while (!ended_ && std::chrono::steady_clock::now() < deadline) {
+    ::pthread_kill(thread_.native_handle(), kStopSignal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return ended_;
+}
+
 ExecListener::~ExecListener() {
   if (thread_.joinable()) {
-    stopping_ = true;
-    // Again and again, since one could come just before recv(2).
-    while (!ended_) {
-      ::pthread_kill(thread_.native_handle(), kStopSignal);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!stop()) {
     }
     thread_.join();
   }
-  close_connector(std::move(socket_));
+  if (!beside_)
+    close_connector(std::move(socket_));
 }
 
-Status ExecListener::prepare(std::optional<unsigned> cpu, int priority) {
-  const std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
+Status ExecListener::prepare(int priority) {
+  const std::optional<unsigned> cpu = cpu_;
+  std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
+  if (beside_)
+    name += '+';
   ::pthread_setname_np(::pthread_self(), name.c_str());
   if (cpu) {
     if (const int error = pin_thread(::pthread_self(), *cpu); error != 0)
@@ -138,7 +168,7 @@ Status ExecListener::pin() {
 
 bool ExecListener::resting() const {
   pollfd waiting{socket_.get(), POLLIN, 0};
-  return pulse_.beats() % 2 == 0 && ::poll(&waiting, 1, 0) == 0;
+  return ::poll(&waiting, 1, 0) == 0;
 }
 
 void ExecListener::run() {
@@ -157,12 +187,14 @@ void ExecListener::take(std::span<const std::byte> datagram) {
   const auto notice = parse_exec_notice(datagram);
   if (!notice)
     return;
-  pulse_.beat();
+  pulse_->beat();
   const WatchList* watched = acquire_list();
   const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
                                     ring_.reserve());
+  // After a read that hung, what is shared may be gone.
+  if (stopping_)
+    return;
   hazard_.store(nullptr);
-  pulse_.beat();
   if (outcome.length == 0) {
     shared_.metrics.add(Metric::kRingFull);
   } else {

@@ -27,12 +27,12 @@ class StoppedThread {
 
   [[nodiscard]] bool good() const { return good_; }
   // The status with which the process that `thread` belongs to ends; its
-  // threads have to be waited for one by one.
+  // threads have to be waited for one by one (0: this one alone).
   int wait_for_end(pid_t process) {
     int status = 0;
     if (thread_ != process)
       ::waitpid(thread_, &status, __WALL);
-    while (::waitpid(process, &status, __WALL) == process &&
+    while (process != 0 && ::waitpid(process, &status, __WALL) == process &&
            WIFSTOPPED(status)) {
     }
     good_ = false;

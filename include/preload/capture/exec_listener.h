@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread that is told of every exec on its CPU and reads the new program's
 // environment before the program runs.
+//
+// Two of them serve each CPU from one socket; the kernel gives each message to
+// one that waits. A read can hang when it comes too late, the program runs
+// already and is up to no good (bounded_call.h): then the other goes on.
 #pragma once
 
 #include <atomic>
@@ -46,9 +50,17 @@ class ExecListener {
   static Result<std::unique_ptr<ExecListener>> start(
       ListenerShared& shared, std::optional<unsigned> cpu,
       std::span<const unsigned> served, int priority);
+  // A second one for the CPU and on the socket of `first`.
+  static Result<std::unique_ptr<ExecListener>> start_beside(
+      const ExecListener& first, int priority);
   ExecListener(const ExecListener&) = delete;
   ExecListener& operator=(const ExecListener&) = delete;
+  // Waits for its thread; see stop().
   ~ExecListener();
+
+  // Ends its thread. False when that hangs: it is left alone, and the listener
+  // must never be destroyed.
+  [[nodiscard]] bool stop();
 
   [[nodiscard]] ByteRing& ring() { return ring_; }
   [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
@@ -59,27 +71,36 @@ class ExecListener {
   // Pins it again: the kernel takes a thread's CPUs away when the last of them
   // goes offline. Any thread.
   [[nodiscard]] Status pin();
-  // Beats before and after each exec, so it is odd in between.
-  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
-  // It has no exec in hand and none waits for it. Any thread.
+  // It is the first on its socket.
+  [[nodiscard]] bool is_first() const { return !beside_; }
+  // Of both on one socket: beats with each exec.
+  [[nodiscard]] const Pulse& pulse() const { return *pulse_; }
+  // No exec waits for them. Any thread.
   [[nodiscard]] bool resting() const;
   // The list that the thread is using just now, or null.
   [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
 
  private:
-  ExecListener(ListenerShared& shared, Fd socket, ByteRing ring)
+  ExecListener(ListenerShared& shared, std::optional<unsigned> cpu, Fd socket,
+               ByteRing ring)
       : shared_(shared),
+        cpu_(cpu),
         socket_(std::move(socket)),
         ring_(std::move(ring)),
         reader_(shared.proc) {}
 
-  Status prepare(std::optional<unsigned> cpu, int priority);
+  static Result<std::unique_ptr<ExecListener>> start_on(
+      Fd socket, ListenerShared& shared, std::optional<unsigned> cpu,
+      int priority, std::shared_ptr<Pulse> pulse, bool beside);
+  Status prepare(int priority);
   void run();
   void take(std::span<const std::byte> datagram);
   const WatchList* acquire_list();
 
   ListenerShared& shared_;
+  std::optional<unsigned> cpu_;
   Fd socket_;
+  bool beside_ = false;  // not the first, which ends the socket's subscription
   ByteRing ring_;
   ProcReader reader_;
   std::atomic<const WatchList*> hazard_{nullptr};
@@ -87,8 +108,8 @@ class ExecListener {
   // poll(2); a signal that does nothing else ends the wait.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
-  Pulse pulse_;
-  std::optional<unsigned> cpu_;
+  // Two that beat at once may lose a beat, but never both.
+  std::shared_ptr<Pulse> pulse_;
   Scheduling scheduling_ = Scheduling::kNormal;
   int scheduling_error_ = 0;
   std::thread thread_;  // last: it uses all of the above
