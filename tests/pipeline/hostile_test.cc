@@ -133,6 +133,7 @@ TEST_F(Hostile, ManyExecsInARowInOnePid) {
 
 TEST_F(Hostile, HidingPlaces) {
   run({program("scrub")}, {"LD_PRELOAD=/hides/scrubbed"});
+  EXPECT_TRUE(run({program("move_env")}, {"LD_PRELOAD=/hides/moved"}).good());
   run({"unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount",
        "--net", "--ipc", "--uts", program("exit_now")},
       {"LD_PRELOAD=/hides/namespaces", "PATH=/usr/bin:/bin"});
@@ -154,9 +155,10 @@ TEST_F(Hostile, HidingPlaces) {
       {"LD_PRELOAD=/hides/not-dumpable", "PATH=/usr/bin:/bin"});
   std::vector<std::string> expected;
   for (const char* where :
-       {"scrubbed", "namespaces", "chroot", "deleted", "not-dumpable"})
+       {"scrubbed", "moved", "namespaces", "chroot", "deleted", "not-dumpable"})
     expected.push_back(fmt::format("/hides/{}", where));
   expect_values(expected);
+  EXPECT_EQ(values_like("/forged"), "0");
   // Not only by the tools that started them.
   const std::string programs =
       "SELECT count(*) FROM sighting JOIN term USING "
