@@ -24,6 +24,7 @@ namespace {
 constexpr const char* kOnlineCpus = "/sys/devices/system/cpu/online";
 // NR_CPUS of distributions; more would outgrow the filter of the catch-all.
 constexpr unsigned kMaxCpus = 2000;
+constexpr auto kRetirePatience = std::chrono::milliseconds(20);
 
 std::vector<unsigned> online_cpus() {
   const Fd file(::open(kOnlineCpus, O_RDONLY | O_CLOEXEC));
@@ -87,22 +88,42 @@ Result<std::unique_ptr<ExecCapture>> ExecCapture::open(CaptureChoice choice,
   return capture;
 }
 
-ExecCapture::~ExecCapture() = default;
+// A thread that hangs is left behind with what it uses: the process is about to
+// end, and that ends it.
+ExecCapture::~ExecCapture() {
+  bool hangs = false;
+  for (auto& listener : listeners_) {
+    if (listener->stop())
+      continue;
+    hangs = true;
+    static_cast<void>(listener.release());
+  }
+  if (!hangs)
+    return;
+  static_cast<void>(list_.release());
+  for (auto& list : retired_)
+    static_cast<void>(list.release());
+}
 
 Status ExecCapture::open_listeners() {
   if (auto probed = probe_connector(); !probed)
     return probed;
   online_ = online_cpus();
   for (unsigned cpu : online_) {
-    auto listener = ExecListener::open(shared_, cpu, {});
-    if (!listener)
-      return tl::unexpected(listener.error());
-    listeners_.push_back(std::move(*listener));
+    if (Status added = add_pair(ExecListener::open(shared_, cpu, {})); !added)
+      return added;
   }
-  auto rest = ExecListener::open(shared_, std::nullopt, online_);
-  if (!rest)
-    return tl::unexpected(rest.error());
-  listeners_.push_back(std::move(*rest));
+  return add_pair(ExecListener::open(shared_, std::nullopt, online_));
+}
+
+Status ExecCapture::add_pair(Result<std::unique_ptr<ExecListener>> first) {
+  if (!first)
+    return tl::unexpected(first.error());
+  auto second = ExecListener::open_beside(**first);
+  listeners_.push_back(std::move(*first));
+  if (!second)
+    return tl::unexpected(second.error());
+  listeners_.push_back(std::move(*second));
   return {};
 }
 
@@ -130,29 +151,35 @@ Status ExecCapture::start(int realtime_priority,
 }
 
 Status ExecCapture::start_listeners(int realtime_priority) {
-  auto rest = std::move(listeners_.back());
-  listeners_.pop_back();
   std::vector<unsigned> served;
   std::erase_if(listeners_, [&](const auto& listener) {
+    const auto cpu = listener->cpu();
+    if (!cpu)
+      return false;
     if (const Status started = listener->start(realtime_priority); !started) {
       // A cpuset may keep us off this CPU: the catch-all serves it.
       reason_ = started.error().message();
       return true;
     }
-    served.push_back(*listener->cpu());
+    if (listener->is_first())
+      served.push_back(*cpu);
     return false;
   });
-  if (Status all = rest->serve_all_but(served); !all)
-    return all;
-  if (Status started = rest->start(realtime_priority); !started)
-    return started;
-  listeners_.push_back(std::move(rest));
+  for (const auto& listener : listeners_) {
+    if (listener->cpu())
+      continue;
+    if (Status all = listener->serve_all_but(served); !all)
+      return all;
+    if (Status started = listener->start(realtime_priority); !started)
+      return started;
+  }
   return {};
 }
 
 Status ExecCapture::release(const std::function<Status()>& confine) {
+  const auto now_ns = static_cast<uint64_t>(SystemClock().monotonic_ns());
   for (const auto& listener : listeners_)
-    if (Status released = listener->release(confine); !released)
+    if (Status released = listener->release(confine, now_ns); !released)
       return released;
   return {};
 }
@@ -212,12 +239,15 @@ void ExecCapture::drain(std::vector<ExecMark>& marks) {
 }
 
 void ExecCapture::be_watched(Watchdog& watchdog) {
-  for (const auto& listener : listeners_)
+  for (const auto& listener : listeners_) {
+    if (!listener->is_first())
+      continue;
     watches_.push_back(watchdog.watch(
         {listener->cpu() ? fmt::format("listener of CPU {}", *listener->cpu())
                          : "listener of the other CPUs",
          &listener->pulse(),
          [&listener = *listener] { return listener.resting(); }}));
+  }
 }
 
 void ExecCapture::follow_cpus() {
@@ -250,14 +280,19 @@ void ExecCapture::follow_cpus() {
 void ExecCapture::set_watched(std::span<const std::string> names) {
   auto next = std::make_unique<WatchList>(names);
   shared_.watched.store(next.get());
-  const auto in_use = [&] {
-    return std::any_of(
-        listeners_.begin(), listeners_.end(),
-        [&](const auto& l) { return l->in_use() == list_.get(); });
-  };
-  while (list_ && in_use())
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  if (list_)
+    retired_.push_back(std::move(list_));
   list_ = std::move(next);
+  const auto free = [&](const std::unique_ptr<WatchList>& list) {
+    return std::none_of(
+        listeners_.begin(), listeners_.end(),
+        [&](const auto& l) { return l->in_use() == list.get(); });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kRetirePatience;
+  while (!std::all_of(retired_.begin(), retired_.end(), free) &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  std::erase_if(retired_, free);
 }
 
 }  // namespace preload

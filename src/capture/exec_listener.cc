@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/exec_listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
@@ -29,6 +30,8 @@ constexpr size_t kRingHigh = kMaxSnapshot / 64;
 
 // Ends a recv(2); nobody else has a use for it here.
 constexpr int kStopSignal = SIGUSR2;
+// A read takes milliseconds at most, unless it hangs.
+constexpr auto kStopPatience = std::chrono::milliseconds(200);
 
 void do_nothing(int /*signal*/) {}
 
@@ -69,8 +72,25 @@ Result<std::unique_ptr<ExecListener>> ExecListener::open(
   auto ring = ByteRing::create(kMaxSnapshot);
   if (!ring)
     return tl::unexpected(ring.error());
-  return std::unique_ptr<ExecListener>(
+  std::unique_ptr<ExecListener> listener(
       new ExecListener(shared, cpu, std::move(*socket), std::move(*ring)));
+  listener->pulse_ = std::make_shared<Pulse>();
+  return listener;
+}
+
+Result<std::unique_ptr<ExecListener>> ExecListener::open_beside(
+    const ExecListener& first) {
+  Fd socket(::fcntl(first.socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!socket)
+    return fail("cannot share a connector socket", errno);
+  auto ring = ByteRing::create(kMaxSnapshot);
+  if (!ring)
+    return tl::unexpected(ring.error());
+  std::unique_ptr<ExecListener> listener(new ExecListener(
+      first.shared_, first.cpu_, std::move(socket), std::move(*ring)));
+  listener->pulse_ = first.pulse_;
+  listener->beside_ = true;
+  return listener;
 }
 
 Status ExecListener::start(int priority) {
@@ -91,7 +111,6 @@ Status ExecListener::start(int priority) {
       status = confine_ ? confine_() : Status();
       const bool confined_well = status.has_value();
       confined.set_value(std::move(status));
-      since_ns_ = static_cast<uint64_t>(SystemClock().monotonic_ns());
       if (confined_well)
         run();
     }
@@ -100,8 +119,10 @@ Status ExecListener::start(int priority) {
   return ready.get();
 }
 
-Status ExecListener::release(std::function<Status()> confine) {
+Status ExecListener::release(std::function<Status()> confine,
+                             uint64_t since_ns) {
   confine_ = std::move(confine);
+  since_ns_ = since_ns;
   released_ = true;
   released_.notify_one();
   return confined_.get();
@@ -112,24 +133,36 @@ Status ExecListener::serve_all_but(std::span<const unsigned> served) {
   return set_filter(socket_, filter);
 }
 
+bool ExecListener::stop() {
+  if (!thread_.joinable())
+    return true;
+  const auto deadline = std::chrono::steady_clock::now() + kStopPatience;
+  stopping_ = true;
+  released_ = true;
+  released_.notify_one();
+  // Again and again, since one could come just before recv(2).
+  while (!ended_ && std::chrono::steady_clock::now() < deadline) {
+    ::pthread_kill(thread_.native_handle(), kStopSignal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return ended_;
+}
+
 ExecListener::~ExecListener() {
   if (thread_.joinable()) {
-    stopping_ = true;
-    released_ = true;
-    released_.notify_one();
-    // Again and again, since one could come just before recv(2).
-    while (!ended_) {
-      ::pthread_kill(thread_.native_handle(), kStopSignal);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!stop()) {
     }
     thread_.join();
   }
-  close_connector(std::move(socket_));
+  if (!beside_)
+    close_connector(std::move(socket_));
 }
 
 Status ExecListener::prepare(int priority) {
   const std::optional<unsigned> cpu = cpu_;
-  const std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
+  std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
+  if (beside_)
+    name += '+';
   ::pthread_setname_np(::pthread_self(), name.c_str());
   if (cpu) {
     if (const int error = pin_thread(::pthread_self(), *cpu); error != 0)
@@ -163,7 +196,7 @@ Status ExecListener::pin() {
 
 bool ExecListener::resting() const {
   pollfd waiting{socket_.get(), POLLIN, 0};
-  return pulse_.beats() % 2 == 0 && ::poll(&waiting, 1, 0) == 0;
+  return ::poll(&waiting, 1, 0) == 0;
 }
 
 void ExecListener::run() {
@@ -183,12 +216,14 @@ void ExecListener::take(std::span<const std::byte> datagram) {
   // One from before our time is the inventory's, or has ended.
   if (!notice || notice->monotonic_ns < since_ns_)
     return;
-  pulse_.beat();
+  pulse_->beat();
   const WatchList* watched = acquire_list();
   const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
                                     ring_.reserve());
+  // After a read that hung, what is shared may be gone.
+  if (stopping_)
+    return;
   hazard_.store(nullptr);
-  pulse_.beat();
   if (outcome.length == 0) {
     shared_.metrics.add(Metric::kRingFull);
   } else {

@@ -160,15 +160,12 @@ void ProcReader::read_rest(int32_t pid, SnapshotWriter& out) {
     return;
   copy_link(dir.get(), "exe", Section::kExe, out);
   copy_file(dir.get(), "stat", Section::kStat, kSmallFileBytes, out);
-  const int32_t ppid = ppid_of_stat(out.last_section());
   copy_file(dir.get(), "status", Section::kStatus, kSmallFileBytes, out);
   copy_file(dir.get(), "loginuid", Section::kLoginuid, 16, out);
   copy_file(dir.get(), "sessionid", Section::kSessionid, 16, out);
   copy_file(dir.get(), "auxv", Section::kAuxv, kSmallFileBytes, out);
   copy_file(dir.get(), "cgroup", Section::kCgroup, kSmallFileBytes, out);
   copy_link(dir.get(), "cwd", Section::kCwd, out);
-  if (ppid > 0)
-    copy_link(proc_, ProcPath(ppid, "/exe").c_str(), Section::kParentExe, out);
   copy_file(dir.get(), "cmdline", Section::kCmdline, kMaxCmdline, out);
 }
 

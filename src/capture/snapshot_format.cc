@@ -121,9 +121,6 @@ void decode_section(Section what, std::span<const std::byte> bytes,
     case Section::kCwd:
       snapshot.cwd = text;
       break;
-    case Section::kParentExe:
-      snapshot.parent_executable = text;
-      break;
     case Section::kStat: {
       snapshot.ppid = ppid_of_stat(text);
       snapshot.start_ticks = start_ticks_of_stat(text);
@@ -212,13 +209,6 @@ void SnapshotWriter::end() {
   const size_t length = size_ - section_ - kSectionHeader;
   for (size_t i = 0; i < 3; ++i)
     space_[section_ + 1 + i] = static_cast<std::byte>(length >> (8 * i));
-}
-
-std::string_view SnapshotWriter::last_section() const {
-  if (size_ == section_)
-    return {};
-  return text_of(space_.subspan(section_, size_ - section_))
-      .substr(kSectionHeader);
 }
 
 size_t SnapshotWriter::finish(SnapshotKind kind, int error, int32_t pid,

@@ -68,6 +68,9 @@ void Correlator::refill() {
 }
 
 void Correlator::add_mark(ExecMark&& mark) {
+  // As soon as we hear of it, while the parent is likely to be there.
+  if (mark.snapshot && mark.snapshot->parent_executable.empty())
+    mark.snapshot->parent_executable = late_.parent_program(*mark.snapshot);
   if (mark.kind != SnapshotKind::kUnread && upgrade_held(mark))
     return;
   std::vector<Mark>& marks = marks_[mark.pid];

@@ -26,23 +26,39 @@ std::string link_of(const Fd& proc, int32_t pid) {
                : std::string();
 }
 
-// Wall clock of a process's start, us; 0 when it has gone.
-int64_t start_of(const Fd& proc, int32_t pid, const Clock& clock) {
+// Since boot, in clock ticks; 0 when it has gone.
+uint64_t start_ticks_of(const Fd& proc, int32_t pid) {
   std::array<char, 1024> stat;
   const std::string path = fmt::format("{}/stat", pid);
   const Fd file(::openat(proc.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
   const ssize_t n = file ? ::read(file.get(), stat.data(), stat.size()) : -1;
   if (n <= 0)
     return 0;
-  const uint64_t ticks =
-      start_ticks_of_stat({stat.data(), static_cast<size_t>(n)});
+  return start_ticks_of_stat({stat.data(), static_cast<size_t>(n)});
+}
+
+int64_t wall_us_of(uint64_t start_ticks, const Clock& clock) {
   const auto ticks_per_second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   timespec boot{};
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   const int64_t uptime_us = int64_t{boot.tv_sec} * kMicrosPerSecond +
                             int64_t{boot.tv_nsec} / kNanosPerMicro;
   return clock.wall_us() - uptime_us +
-         static_cast<int64_t>(ticks * kMicrosPerSecond / ticks_per_second);
+         static_cast<int64_t>(start_ticks * kMicrosPerSecond /
+                              ticks_per_second);
+}
+
+MissReason reason_of(int error, bool runs) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return MissReason::kDenied;
+    case ENOENT:
+    case ESRCH:
+      return MissReason::kExited;
+    default:
+      return runs ? MissReason::kUnreadable : MissReason::kExited;
+  }
 }
 
 }  // namespace
@@ -53,55 +69,107 @@ bool same_program(std::string_view link, std::string_view exe) {
   return exe.front() == '/' && link.ends_with(exe);
 }
 
-LateReader::LateReader(const Fd& proc, const Clock& clock)
-    : proc_(proc),
-      clock_(clock),
-      reader_(proc),
-      space_(new std::byte[kMaxSnapshot]) {}
+// All that a job touches, since it may outlive the reader.
+struct LateReader::Reading {
+  explicit Reading(const Fd& from)
+      : proc(::fcntl(from.get(), F_DUPFD_CLOEXEC, 0)),
+        reader(proc),
+        space(new std::byte[kMaxSnapshot]) {}
 
-LateRead LateReader::read(int32_t pid, const WatchList& watched,
-                          std::string_view audit_exe, int64_t event_us) {
-  const auto space = std::span(space_.get(), kMaxSnapshot);
-  const auto outcome = reader_.read(
-      pid, static_cast<uint64_t>(clock_.monotonic_ns()), watched, space);
+  Fd proc;
+  ProcReader reader;
+  std::unique_ptr<std::byte[]> space;  // kMaxSnapshot, touched as needed
+
+  // What the last job has found.
+  ReadOutcome outcome;
+  std::string program;
+  uint64_t start_ticks = 0;
+};
+
+LateReader::LateReader(const Fd& proc, const Clock& clock)
+    : clock_(clock),
+      proc_(::fcntl(proc.get(), F_DUPFD_CLOEXEC, 0)),
+      calls_("reading a process in /proc") {}
+
+bool LateReader::bounded(const std::function<void(Reading&)>& job) {
+  if (!reading_)
+    reading_ = std::make_shared<Reading>(proc_);
+  const bool done = calls_.run([reading = reading_, job] { job(*reading); });
+  if (!done)
+    reading_.reset();
+  return done;
+}
+
+// kUnread with its reason, or what is there; `reading_` has the rest.
+LateRead LateReader::take(int32_t pid, const WatchList& watched) {
+  const auto now_ns = static_cast<uint64_t>(clock_.monotonic_ns());
+  const bool done = bounded([pid, now_ns, names = watched](Reading& r) {
+    const auto space = std::span(r.space.get(), kMaxSnapshot);
+    r.outcome = r.reader.read(pid, now_ns, names, space);
+    r.program = link_of(r.proc, pid);
+    r.start_ticks = start_ticks_of(r.proc, pid);
+  });
   LateRead result;
-  if (outcome.kind == SnapshotKind::kUnread) {
-    result.reason = judge(pid, outcome.error);
+  if (!done) {
+    result.reason = MissReason::kUnreadable;
     return result;
   }
-  const std::string program = link_of(proc_, pid);
-  const int64_t start_us = start_of(proc_, pid, clock_);
-  // The pid may be another process's already.
-  if (program.empty() || start_us == 0 || start_us > event_us + kStartSlackUs) {
-    result.reason = MissReason::kExited;
-  } else if (!same_program(program, audit_exe)) {
-    result.reason = MissReason::kReplaced;
-  } else if (outcome.scrubbed) {
-    result.reason = MissReason::kUnreadable;
-  } else {
-    result.kind = outcome.kind;
-    if (outcome.kind == SnapshotKind::kWatched)
-      result.snapshot = std::make_unique<ExecSnapshot>(
-          decode_snapshot(space.first(outcome.length)));
+  const ReadOutcome& outcome = reading_->outcome;
+  if (outcome.kind == SnapshotKind::kUnread) {
+    result.reason = reason_of(outcome.error, !reading_->program.empty());
+    return result;
   }
+  result.kind = outcome.kind;
+  if (outcome.kind == SnapshotKind::kWatched)
+    result.snapshot = std::make_unique<ExecSnapshot>(decode_snapshot(
+        std::span(reading_->space.get(), kMaxSnapshot).first(outcome.length)));
   // Large environments are rare: do not keep their memory.
   if (outcome.length > kKeepBytes)
-    space_.reset(new std::byte[kMaxSnapshot]);
+    reading_->space.reset(new std::byte[kMaxSnapshot]);
   return result;
 }
 
-MissReason LateReader::judge(int32_t pid, int error) const {
-  switch (error) {
-    case EACCES:
-    case EPERM:
-      return MissReason::kDenied;
-    case ENOENT:
-    case ESRCH:
-      return MissReason::kExited;
-    default:
-      return link_of(proc_, pid).empty() ? MissReason::kExited
-                                         : MissReason::kUnreadable;
+LateRead LateReader::read(int32_t pid, const WatchList& watched,
+                          std::string_view audit_exe, int64_t event_us) {
+  LateRead result = take(pid, watched);
+  if (result.kind == SnapshotKind::kUnread)
+    return result;
+  const auto missed = [&](MissReason reason) {
+    result = LateRead();
+    result.reason = reason;
+  };
+  const Reading& now = *reading_;
+  // The pid may be another process's already.
+  if (now.program.empty() || now.start_ticks == 0 ||
+      wall_us_of(now.start_ticks, clock_) > event_us + kStartSlackUs) {
+    missed(MissReason::kExited);
+  } else if (!same_program(now.program, audit_exe)) {
+    missed(MissReason::kReplaced);
+  } else if (now.outcome.scrubbed) {
+    missed(MissReason::kUnreadable);
+  } else if (result.snapshot) {
+    result.snapshot->parent_executable = parent_program(*result.snapshot);
   }
+  return result;
+}
+
+LateRead LateReader::look_at(int32_t pid, const WatchList& watched) {
+  LateRead result = take(pid, watched);
+  if (result.snapshot)
+    result.snapshot->parent_executable = parent_program(*result.snapshot);
+  return result;
+}
+
+std::string LateReader::parent_program(const ExecSnapshot& child) {
+  const int32_t pid = child.ppid;
+  const bool done = pid > 0 && bounded([pid](Reading& r) {
+                      r.start_ticks = start_ticks_of(r.proc, pid);
+                      r.program = link_of(r.proc, pid);
+                    });
+  // A younger one has got the parent's pid.
+  if (!done || reading_->start_ticks > child.start_ticks)
+    return {};
+  return reading_->program;
 }
 
 }  // namespace preload

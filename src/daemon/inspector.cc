@@ -2,6 +2,8 @@
 #include "preload/daemon/inspector.h"
 
 #include <pwd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -104,7 +106,19 @@ void Inspector::Shared::ensure_worker() {
       .detach();
 }
 
+// A look-up that waits for a file system cannot even be killed, so it keeps
+// the process from going altogether. Then at least none of our files, sockets
+// and locks are to stay with it: each thread has descriptors of its own, and
+// none to begin with.
+void close_all_for_this_thread() {
+  constexpr unsigned kUnshare = 1U << 1;  // CLOSE_RANGE_UNSHARE
+  // Before Linux 5.9 there is no such call; then they are shared.
+  [[maybe_unused]] const long result =
+      ::syscall(SYS_close_range, 0U, ~0U, kUnshare);
+}
+
 void Inspector::Shared::work() {
+  close_all_for_this_thread();
   std::unique_lock lock(mutex);
   while (true) {
     work_ready.wait(lock, [&] { return stopping || !jobs.empty(); });

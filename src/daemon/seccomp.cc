@@ -49,8 +49,9 @@ constexpr const char* kThread =
 // The rest: files and their locks (SQLite, outputs, libraries to digest), local
 // sockets (syslog, name services), threads, capabilities (only fewer of them).
 constexpr const char* kProcess =
-    "access bind capget capset chdir connect dup dup2 dup3 epoll_create1 "
-    "epoll_ctl epoll_pwait epoll_wait eventfd2 faccessat faccessat2 fadvise64 "
+    "access bind capget capset chdir close_range connect dup dup2 dup3 "
+    "epoll_create1 epoll_ctl epoll_pwait epoll_wait eventfd2 faccessat "
+    "faccessat2 fadvise64 "
     "fallocate fchmod fchmodat fchown fchown32 fcntl fcntl64 fdatasync flock "
     "fstatfs fstatfs64 fsync ftruncate ftruncate64 getcpu getcwd getdents64 "
     "getegid geteuid getgid getgroups getpeername getppid getresgid getresuid "

@@ -14,6 +14,7 @@
 
 #include "preload/base/text.h"
 #include "preload/correlate/join.h"
+#include "preload/correlate/late_reader.h"
 #include "preload/detect/preload_file.h"
 
 namespace preload {
@@ -71,9 +72,7 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
                       const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEvent&&)>& give) {
-  const auto reader = std::make_unique<ProcReader>(proc);
-  const std::unique_ptr<std::byte[]> memory(new std::byte[kMaxSnapshot]);
-  const auto space = std::span(memory.get(), kMaxSnapshot);
+  LateReader reader(proc, clock);
   size_t looked_at = 0;
   for (const int32_t pid : pids_of(proc)) {
     if (stop)
@@ -81,16 +80,14 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
     pulse.beat();
     if (pid == ::getpid())
       continue;
-    const auto outcome = reader->read(pid, 0, watched, space);
-    if (outcome.kind == SnapshotKind::kUnread)
+    const LateRead found = reader.look_at(pid, watched);
+    if (found.kind == SnapshotKind::kUnread)
       continue;
     ++looked_at;
-    if (outcome.kind != SnapshotKind::kWatched)
+    if (!found.snapshot ||
+        (before_ticks != 0 && found.snapshot->start_ticks >= before_ticks))
       continue;
-    const ExecSnapshot snapshot = decode_snapshot(space.first(outcome.length));
-    if (before_ticks != 0 && snapshot.start_ticks >= before_ticks)
-      continue;
-    ExecEvent event = event_of(snapshot, Capture::kLate);
+    ExecEvent event = event_of(*found.snapshot, Capture::kLate);
     event.origin = Origin::kInventory;
     event.time_us = clock.wall_us();
     give(std::move(event));

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <map>
+#include <optional>
 
 #include "support/plugin_test.h"
 #include "support/sanitized.h"
@@ -28,12 +29,19 @@ class OwnDeath : public PluginTest {
         << content_of(dir_ / "stderr");
   }
 
-  void expect_watched(const std::string& thread_name,
-                      const std::string& stage) {
+  // With a `second` thread, the stage goes on while one of them does.
+  void expect_watched(const std::string& thread_name, const std::string& stage,
+                      const std::string& second = "") {
     const pid_t id = thread_name.empty() ? plugin_ : thread(thread_name);
     ASSERT_NE(id, 0) << thread_name;
+    std::optional<StoppedThread> other;
+    const pid_t other_id = second.empty() ? 0 : thread(second);
+    if (other_id != 0)
+      other.emplace(other_id);
     StoppedThread stopped(id);
     ASSERT_TRUE(stopped.good());
+    if (other_id != 0)
+      other->wait_for_end(0);
     const int status = stopped.wait_for_end(std::exchange(plugin_, 0));
     ASSERT_TRUE(WIFEXITED(status)) << status;
     EXPECT_EQ(WEXITSTATUS(status), kStuck);
@@ -99,7 +107,15 @@ TEST_F(OwnDeath, AStuckListenerIsNamedWhenAnExecWaitsForIt) {
     while (!done)
       run({"/bin/sh", "-c", "for i in 1 2 3 4; do /bin/true & done; wait"});
   });
-  expect_watched(stages.begin()->first, stages.begin()->second);
+  const auto& [first, stage] = *stages.begin();
+  {
+    const StoppedThread one(thread(first));
+    ASSERT_TRUE(one.good());
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+    EXPECT_TRUE(log_.with("has made no progress").empty());
+    expect_well("/beside");
+  }
+  expect_watched(first, stage, first + "+");
   done = true;
   execs.join();
 }

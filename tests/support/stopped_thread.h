@@ -29,12 +29,13 @@ class StoppedThread {
   }
 
   [[nodiscard]] bool good() const { return good_; }
-  // The status with which the process that the thread belongs to ends.
+  // The status with which the process that the thread belongs to ends; its
+  // threads have to be waited for one by one (0: this one alone).
   int wait_for_end(pid_t process) {
     if (thread_ != process)
       wait_until_ended(thread_);
     good_ = false;
-    return wait_until_ended(process);
+    return process == 0 ? 0 : wait_until_ended(process);
   }
 
  private:

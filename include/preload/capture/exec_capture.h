@@ -70,7 +70,7 @@ class ExecCapture {
   void drain(std::vector<ExecMark>& marks);
 
   // Other names from now on (a reload). Waits for listeners that are in the
-  // middle of an exec: well below a millisecond.
+  // middle of an exec, but not for one that hangs.
   void set_watched(std::span<const std::string> names);
   [[nodiscard]] const WatchList& watched() const { return *list_; }
 
@@ -89,11 +89,14 @@ class ExecCapture {
   Status start_listeners(int realtime_priority);
   // Without a connector; an error when that was asked for.
   Status do_without(const Error& why);
+  Status add_pair(Result<std::unique_ptr<ExecListener>> first);
   void judge(int realtime_priority);
 
   CaptureChoice choice_;
   ListenerShared shared_;
   std::unique_ptr<WatchList> list_;
+  // Earlier ones that a listener was using when it was last looked.
+  std::vector<std::unique_ptr<WatchList>> retired_;
   CaptureMode mode_ = CaptureMode::kAudit;
   std::string reason_;
   std::vector<unsigned> online_;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread that is told of every exec on its CPU and reads the new program's
 // environment before the program runs.
+//
+// Two of them serve each CPU from one socket; the kernel gives each message to
+// one that waits. A read can hang when it comes too late, the program runs
+// already and is up to no good (bounded_call.h): then the other goes on.
 #pragma once
 
 #include <atomic>
@@ -47,19 +51,27 @@ class ExecListener {
   static Result<std::unique_ptr<ExecListener>> open(
       ListenerShared& shared, std::optional<unsigned> cpu,
       std::span<const unsigned> served);
+  // A second one for the CPU and on the socket of `first`: with two, one that
+  // hangs leaves the other.
+  static Result<std::unique_ptr<ExecListener>> open_beside(
+      const ExecListener& first);
   ExecListener(const ExecListener&) = delete;
   ExecListener& operator=(const ExecListener&) = delete;
+  // Waits for its thread; see stop().
   ~ExecListener();
 
   // Starts its thread, pinned to its CPU if it has one. Asks for SCHED_FIFO at
   // `priority` unless that is 0, else for nice -20. Returns when the thread has
   // all that and waits to be released.
   Status start(int priority);
-  // Lets the thread take execs, from this moment on, when it has called
-  // `confine`, if that is anything. Returns what that gave.
-  Status release(std::function<Status()> confine);
+  // Lets the thread take execs from `since_ns` (CLOCK_MONOTONIC) on, when it
+  // has called `confine`, if that is anything. Returns what that gave.
+  Status release(std::function<Status()> confine, uint64_t since_ns);
   // Before it is started: serves all CPUs but these from now on.
   Status serve_all_but(std::span<const unsigned> served);
+  // Ends its thread. False when that hangs: it is left alone, and the listener
+  // must never be destroyed.
+  [[nodiscard]] bool stop();
 
   [[nodiscard]] ByteRing& ring() { return ring_; }
   [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
@@ -70,9 +82,11 @@ class ExecListener {
   // Pins it again: the kernel takes a thread's CPUs away when the last of them
   // goes offline. Any thread.
   [[nodiscard]] Status pin();
-  // Beats before and after each exec, so it is odd in between.
-  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
-  // It has no exec in hand and none waits for it. Any thread.
+  // It is the first on its socket.
+  [[nodiscard]] bool is_first() const { return !beside_; }
+  // Of both on one socket: beats with each exec.
+  [[nodiscard]] const Pulse& pulse() const { return *pulse_; }
+  // No exec waits for them. Any thread.
   [[nodiscard]] bool resting() const;
   // The list that the thread is using just now, or null.
   [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
@@ -94,6 +108,7 @@ class ExecListener {
   ListenerShared& shared_;
   std::optional<unsigned> cpu_;
   Fd socket_;
+  bool beside_ = false;  // not the first, which ends the socket's subscription
   ByteRing ring_;
   ProcReader reader_;
   std::atomic<const WatchList*> hazard_{nullptr};
@@ -101,14 +116,15 @@ class ExecListener {
   // poll(2); a signal that does nothing else ends the wait.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
-  Pulse pulse_;
+  // Two that beat at once may lose a beat, but never both.
+  std::shared_ptr<Pulse> pulse_;
   Scheduling scheduling_ = Scheduling::kNormal;
   int scheduling_error_ = 0;
   // The gate: `confine_` is written before `released_` and read after it.
   std::function<Status()> confine_;
   std::atomic<bool> released_{false};
   std::future<Status> confined_;
-  uint64_t since_ns_ = 0;  // CLOCK_MONOTONIC; what is older is not taken
+  uint64_t since_ns_ = 0;  // likewise; what is older is not taken
   std::thread thread_;     // last: it uses all of the above
 };
 

@@ -30,8 +30,9 @@ struct ExecSnapshot {
   uint64_t start_ticks = 0;
   // Every watched string, duplicates too, in the order of the environment.
   std::vector<EnvVar> env;
-  std::string executable;         // /proc/PID/exe; empty when unreadable
-  std::string parent_executable;  // of the parent at that time
+  std::string executable;  // /proc/PID/exe; empty when unreadable
+  // Of the parent. Not the listener's to read: a parent may hang on purpose.
+  std::string parent_executable;
   std::vector<std::string> argv;  // bounded: see argv_truncated
   bool argv_truncated = false;
   std::string cwd;

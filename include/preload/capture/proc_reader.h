@@ -33,7 +33,10 @@ struct ReadOutcome {
 };
 
 // One thread; never allocates after construction, follows no path outside
-// /proc. Not small: 64 KiB.
+// /proc, looks at no other process. Not small: 64 KiB.
+//
+// A read may hang all the same when the process has run on meanwhile
+// (bounded_call.h): everybody but a listener puts a bound to it.
 class ProcReader {
  public:
   // `proc` is the mounted /proc; tests give another directory.

@@ -35,12 +35,11 @@ enum class SnapshotKind : uint8_t {
 };
 
 enum class Section : uint8_t {
-  kEnv = 1,    // one watched NAME=value, any number of these
-  kExe,        // target of /proc/PID/exe
-  kCwd,        // target of /proc/PID/cwd
-  kParentExe,  // target of /proc/PPID/exe
-  kStat,       // /proc/PID/stat
-  kStatus,     // /proc/PID/status
+  kEnv = 1,  // one watched NAME=value, any number of these
+  kExe,      // target of /proc/PID/exe
+  kCwd,      // target of /proc/PID/cwd
+  kStat,     // /proc/PID/stat
+  kStatus,   // /proc/PID/status
   kLoginuid,
   kSessionid,
   kCmdline,  // first kMaxCmdline bytes
@@ -73,8 +72,6 @@ class SnapshotWriter {
 
   // True once a section was begun, whether it then fitted or not.
   [[nodiscard]] bool any_begun() const { return begun_; }
-  // The bytes of the section written last with end(); valid until the next.
-  [[nodiscard]] std::string_view last_section() const;
 
   // Writes the header; gives the length of the whole message (only kWatched
   // keeps its sections), or 0 when the space is too small for even that.

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second chance: reads the environment of an exec that has no snapshot
-// when its audit record comes, and makes sure that it is the right one.
+// when its audit record comes, and makes sure that it is the right one. And
+// what else is read of processes outside the listeners: none of it may hang.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
+#include "preload/base/bounded_call.h"
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
 #include "preload/capture/proc_reader.h"
@@ -28,21 +33,33 @@ struct LateRead {
 // comes at the end of the exec; and if it were a later one, so would be the
 // program. A later exec of the same program is told by its own record, see
 // correlator.h.)
+//
+// A process that hangs on purpose (see bounded_call.h) is given up after a
+// moment: missed, unreadable.
 class LateReader {
  public:
-  // Both must outlive it.
+  // `clock` must outlive it.
   LateReader(const Fd& proc, const Clock& clock);
 
   LateRead read(int32_t pid, const WatchList& watched,
                 std::string_view audit_exe, int64_t event_us);
 
- private:
-  [[nodiscard]] MissReason judge(int32_t pid, int error) const;
+  // A process as it is now, whatever program it runs. kNothing and kWatched
+  // are told apart, all else is kUnread.
+  LateRead look_at(int32_t pid, const WatchList& watched);
 
-  const Fd& proc_;
+  // The program of the parent, while it runs; empty when it has gone.
+  [[nodiscard]] std::string parent_program(const ExecSnapshot& child);
+
+ private:
+  struct Reading;
+  LateRead take(int32_t pid, const WatchList& watched);
+  bool bounded(const std::function<void(Reading&)>& job);
+
   const Clock& clock_;
-  ProcReader reader_;
-  std::unique_ptr<std::byte[]> space_;  // kMaxSnapshot, touched as needed
+  Fd proc_;
+  BoundedCall calls_;
+  std::shared_ptr<Reading> reading_;  // its last job may have it still
 };
 
 // True when /proc/PID/exe and audit's exe= name one program. Audit gives the

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls into the kernel that may hang, made so that the caller does not.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace preload {
+
+// Runs jobs one at a time on a thread that may be lost: one that is not back in
+// time is left behind, and the next job gets another thread. One caller.
+//
+// A process can have others wait for as long as it likes when they read its
+// /proc/PID: environ, stat, auxv, exe, cwd and root wait for an exec to end,
+// which waits for the files that it closes (close-on-exec), which may be on a
+// FUSE mount that does not answer; environ and cmdline wait for its mmap lock
+// likewise. No signal but a fatal one ends that.
+class BoundedCall {
+ public:
+  // For one job, on a machine that swaps.
+  static constexpr std::chrono::milliseconds kPatience{250};
+  // After a loss, for a while: who makes processes that hang, one after the
+  // other, does not hold the caller up for long in sum.
+  static constexpr std::chrono::milliseconds kLittlePatience{10};
+  static constexpr std::chrono::seconds kWary{10};
+  // Some 100 KiB each. With so many lost, jobs are refused until one is back.
+  static constexpr size_t kMaxLost = 32;
+
+  // `what` it does, for the log: "reading processes".
+  explicit BoundedCall(std::string what);
+  BoundedCall(const BoundedCall&) = delete;
+  BoundedCall& operator=(const BoundedCall&) = delete;
+  // Waits for nothing.
+  ~BoundedCall();
+
+  // True when `job` has run. Otherwise it has not, or is still at it and will
+  // perhaps end much later: it must own all that it touches.
+  bool run(std::function<void()> job);
+
+  // Threads that hang at the moment.
+  [[nodiscard]] size_t lost() const { return *lost_; }
+
+ private:
+  struct Worker;
+  bool ensure_worker();
+
+  std::string what_;
+  std::shared_ptr<Worker> worker_;  // idle between calls
+  std::shared_ptr<std::atomic<size_t>> lost_;
+  std::chrono::steady_clock::time_point wary_until_;
+};
+
+}  // namespace preload

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/base/bounded_call.h"
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "preload/base/log.h"
+#include "preload/base/thread.h"
+
+namespace preload {
+
+using std::chrono::steady_clock;
+
+// The mutex guards all of it. The caller sets `job` and waits for `done`; the
+// thread takes `job` and sets `done`. When the caller goes, it sets `left`, and
+// the thread ends as soon as it sees that.
+struct BoundedCall::Worker {
+  void work(std::atomic<size_t>& lost);
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::function<void()> job;
+  bool done = false;
+  bool good = false;
+  bool left = false;
+  bool counted_lost = false;
+};
+
+void BoundedCall::Worker::work(std::atomic<size_t>& lost) {
+  std::unique_lock lock(mutex);
+  while (true) {
+    changed.wait(lock, [this] { return job || left; });
+    if (!job)
+      return;
+    auto mine = std::exchange(job, nullptr);
+    lock.unlock();
+    bool ran = true;
+    try {
+      mine();
+      mine = nullptr;
+    } catch (const std::exception& error) {
+      ran = false;  // of memory, most likely: the caller goes without
+    }
+    lock.lock();
+    good = ran;
+    done = true;
+    changed.notify_all();
+    if (counted_lost)
+      --lost;
+    if (left)
+      return;
+  }
+}
+
+BoundedCall::BoundedCall(std::string what)
+    : what_(std::move(what)), lost_(std::make_shared<std::atomic<size_t>>(0)) {}
+
+BoundedCall::~BoundedCall() {
+  if (!worker_)
+    return;
+  const std::lock_guard lock(worker_->mutex);
+  worker_->left = true;
+  worker_->changed.notify_all();
+}
+
+bool BoundedCall::ensure_worker() {
+  if (worker_)
+    return true;
+  if (*lost_ >= kMaxLost)
+    return false;
+  auto worker = std::make_shared<Worker>();
+  try {
+    start_thread("bounded-call",
+                 [worker, lost = lost_] { worker->work(*lost); }, {})
+        .detach();
+  } catch (const std::system_error&) {
+    return false;  // no more threads
+  }
+  worker_ = std::move(worker);
+  return true;
+}
+
+bool BoundedCall::run(std::function<void()> job) {
+  if (!ensure_worker())
+    return false;
+  Worker& worker = *worker_;
+  std::unique_lock lock(worker.mutex);
+  worker.job = std::move(job);
+  worker.done = false;
+  worker.changed.notify_all();
+  const auto patience =
+      steady_clock::now() < wary_until_ ? kLittlePatience : kPatience;
+  if (worker.changed.wait_for(lock, patience, [&] { return worker.done; }))
+    return worker.good;
+  worker.left = true;
+  worker.counted_lost = true;
+  ++*lost_;
+  lock.unlock();
+  worker_.reset();
+  wary_until_ = steady_clock::now() + kWary;
+  log_limited(LogLevel::kWarning, "bounded-call",
+              what_ +
+                  " hangs: one waits for a file system that does not "
+                  "answer, perhaps on purpose; going on without it");
+  return false;
+}
+
+}  // namespace preload

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs that want us to hang when we look at them, and a file system that
+// helps them. None of our threads that others wait for may.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/plugin_test.h"
+#include "support/stuck_mount.h"
+
+namespace preload {
+namespace {
+
+std::string program(const std::string& name) {
+  const char* dir = ::getenv("PRELOAD_PROGRAMS");  // NOLINT
+  return std::string(dir == nullptr ? "build/release/programs" : dir) + "/" +
+         name;
+}
+
+class Hang : public PluginTest {
+ protected:
+  void SetUp() override {
+    PluginTest::SetUp();
+    stuck_ = std::make_unique<StuckMount>(program("stuck_fs"));
+    if (!stuck_->obstacle().empty())
+      GTEST_SKIP() << stuck_->obstacle();
+  }
+
+  // A process that hangs in an exec; with `then`, it has a child that execs
+  // that when it is poked.
+  std::unique_ptr<TalkingChild> hanging(
+      const std::string& variable, const std::vector<std::string>& then = {}) {
+    std::vector<std::string> argv{program("stuck_exec"), stuck_->file()};
+    argv.insert(argv.end(), then.begin(), then.end());
+    auto child = std::make_unique<TalkingChild>(
+        argv, std::vector<std::string>{variable});
+    EXPECT_TRUE(stuck_->hangs());
+    return child;
+  }
+
+  // Ends the input; what is stuck must not hold up the end.
+  void expect_quick_end() {
+    input_.reset();
+    const pid_t plugin = plugin_;
+    EXPECT_TRUE(eventually(5, [&] { return has_ended(plugin); }));
+  }
+  // The same at the end of a test; lets go all who hang, so that they can end.
+  void expect_quick_end_and_let_go() {
+    expect_quick_end();
+    stuck_.reset();
+  }
+
+  std::unique_ptr<StuckMount> stuck_;
+};
+
+TEST_F(Hang, AListenerDoesNotLookAtTheParent) {
+  start_and_wait("capture = auto\naudit_wait = 1s\nmax_alerts = 100000\n");
+  if (content_of(dir_ / "state").find("capture: audit") != std::string::npos)
+    GTEST_SKIP() << "no process connector here";
+  std::vector<std::unique_ptr<TalkingChild>> parents;
+  for (int i = 0; i < 8; ++i)
+    parents.push_back(hanging(
+        "NONE=", {"/usr/bin/env", fmt::format("LD_PRELOAD=/orphan/{}", i),
+                  program("exit_now")}));
+  for (const auto& parent : parents)
+    parent->poke();
+  run({program("storm"), "200", "4", "LD_PRELOAD=/after/", "/bin/true"});
+  EXPECT_TRUE(eventually(10, [&] {
+    return query(
+               "SELECT count(*) FROM first_seen WHERE value LIKE "
+               "'/orphan/%'") == "8";
+  }));
+  EXPECT_TRUE(eventually(10, [&] {
+    return query(
+               "SELECT count(*) FROM first_seen WHERE value LIKE "
+               "'/after/%'") == "200";
+  }));
+  expect_quick_end_and_let_go();
+}
+
+TEST_F(Hang, TheInventoryPassesIt) {
+  const auto before = hanging("LD_PRELOAD=/hangs");
+  child({"LD_PRELOAD=/runs"});
+  start_and_wait();
+  EXPECT_TRUE(eventually(10, [&] {
+    return query("SELECT value FROM first_seen WHERE value = '/runs'") ==
+           "/runs";
+  }));
+  EXPECT_EQ(log_.with("reading a process in /proc hangs").size(), 1U);
+  expect_quick_end_and_let_go();
+}
+
+TEST_F(Hang, ALateReadIsGivenUpAndCounted) {
+  start_and_wait();
+  const auto stuck = hanging("LD_PRELOAD=/hangs");
+  AuditExec hangs = test::sample_exec(999);
+  hangs.id = child({"LD_PRELOAD=/runs/1"}).id;
+  hangs.id.serial = 999;
+  hangs.pid = stuck->pid();
+  hangs.exe = program("stuck_exec");
+  feed(test::joined(test::event_records(hangs)));
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/2"}))));
+  EXPECT_TRUE(eventually(
+      10, [&] { return log_.with("LD_PRELOAD=\"/runs/2\"").size() == 1; }));
+  EXPECT_EQ(counter("execs missed_unreadable"), 1);
+  expect_quick_end_and_let_go();
+}
+
+TEST_F(Hang, ALibraryThatCannotBeLookedUpHoldsUpNoAlertAndNoSuccessor) {
+  start_and_wait();
+  feed(test::joined(
+      test::event_records(child({"LD_PRELOAD=" + stuck_->other()}))));
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs"}))));
+  EXPECT_TRUE(eventually(
+      10, [&] { return log_.with("new preload term").size() == 2; }));
+  // A thread cannot even be killed: it is there still, and a successor must
+  // not mind.
+  const pid_t first = plugin_;
+  ::kill(first, SIGKILL);
+  EXPECT_TRUE(eventually(5, [&] { return has_ended(first); }));
+  start_and_wait();
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/2"}))));
+  EXPECT_TRUE(eventually(
+      10, [&] { return log_.with("LD_PRELOAD=\"/runs/2\"").size() == 1; }));
+  expect_quick_end_and_let_go();
+  wait_for(first);
+}
+
+}  // namespace
+}  // namespace preload
