@@ -158,7 +158,7 @@ Status HistoryWorker::store_all(std::span<HistoryItem> items) {
 }
 
 Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
-  if (const auto* exec = std::get_if<NewExec>(&item))
+  if (auto* exec = std::get_if<NewExec>(&item))
     return apply_exec(*exec, alerts);
   if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
     return store_->complete(exec->event);
@@ -200,18 +200,25 @@ Status HistoryWorker::end_inventory(size_t processes,
                    alerts);
 }
 
-Status HistoryWorker::apply_exec(const NewExec& exec,
-                                 std::vector<Alert>& alerts) {
-  const ExecEvent& event = exec.event;
-  auto decisions = exec.decided
-                       ? Result<std::vector<Decision>>(*exec.decided)
-                       : rule_.decide(event, clock_.wall_us(), *store_);
+// Once for each exec, however often it takes to store it: each time is charged
+// to its user and counted.
+Status HistoryWorker::decide(NewExec& exec, History& history) {
+  if (exec.decided)
+    return {};
+  auto decisions = rule_.decide(exec.event, clock_.wall_us(), history);
   if (!decisions)
     return tl::unexpected(decisions.error());
-  auto raised = store_->record(event, *decisions, mark());
+  count(*decisions, exec.event.time_us);
+  exec.decided = std::move(*decisions);
+  return {};
+}
+
+Status HistoryWorker::apply_exec(NewExec& exec, std::vector<Alert>& alerts) {
+  if (Status decided = decide(exec, *store_); !decided)
+    return decided;
+  auto raised = store_->record(exec.event, *exec.decided, mark());
   if (!raised)
     return tl::unexpected(raised.error());
-  count(*decisions, event.time_us);
   for (Alert& alert : *raised) {
     if (interim_ && interim_->alerted(alert.term.digest)) {
       if (auto sent = store_->acknowledge(std::span(&alert.alert_id, 1)); !sent)
@@ -302,12 +309,9 @@ void HistoryWorker::hold(HistoryItem item) {
 
 // Alerts at once; what cannot be alerted now is when it is stored.
 void HistoryWorker::decide_meanwhile(NewExec& exec) {
-  if (exec.decided)
+  if (!decide(exec, *interim_))
     return;
-  auto decisions = rule_.decide(exec.event, clock_.wall_us(), *interim_);
-  if (!decisions)
-    return;
-  for (const Decision& decision : *decisions) {
+  for (const Decision& decision : *exec.decided) {
     if (decision.verdict != Verdict::kNew ||
         !interim_->remember(decision.term.digest, exec.event.time_us))
       continue;
@@ -322,7 +326,6 @@ void HistoryWorker::decide_meanwhile(NewExec& exec) {
     else
       interim_->forget(decision.term.digest);
   }
-  exec.decided = std::move(*decisions);
 }
 
 void HistoryWorker::retry_held() {

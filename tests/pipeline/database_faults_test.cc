@@ -49,6 +49,9 @@ class DatabaseFaults : public PluginTest {
     EXPECT_EQ(counter("alerts not_stored"), count);
     EXPECT_GE(counter("queue_entries held"), count);
     EXPECT_GT(counter("errors store"), 0);
+    // Tries that failed are neither counted nor charged to the user.
+    EXPECT_EQ(counter("alerts capped"), 0);
+    EXPECT_EQ(counter("matched_execs"), count + 1);
   }
   // What was held is stored, and nothing is told a second time.
   void expect_stored_later(const std::string& prefix, int count) {

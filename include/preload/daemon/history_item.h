@@ -23,7 +23,8 @@ namespace preload {
 // What the store thread is given, in order.
 struct NewExec {
   ExecEvent event;
-  // Made while the database refused, so that nobody's share is charged twice.
+  // Made at the first try to store it, so that no later one charges its user
+  // or counts it again.
   std::optional<std::vector<Decision>> decided = {};
 };
 struct AuditedAfterAll {

@@ -75,7 +75,8 @@ class HistoryWorker {
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
   Status apply(HistoryItem& item, std::vector<Alert>& alerts);
-  Status apply_exec(const NewExec& exec, std::vector<Alert>& alerts);
+  Status decide(NewExec& exec, History& history);
+  Status apply_exec(NewExec& exec, std::vector<Alert>& alerts);
   Status apply_config(const Config& config);
   Status end_inventory(size_t processes, std::vector<Alert>& alerts);
   Status summarise(const std::string& text, std::vector<Alert>& alerts);
