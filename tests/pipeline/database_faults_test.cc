@@ -19,24 +19,30 @@ constexpr int kNotStarted = 4;  // EXIT STATUS in the manual
 
 class DatabaseFaults : public PluginTest {
  protected:
+  DatabaseFaults() { watch_own_variable(); }
+
   [[nodiscard]] std::string database() const { return dir_ / "db/history.db"; }
 
   void feed_value(const std::string& value) {
-    feed(test::joined(test::event_records(child({"LD_PRELOAD=" + value}))));
+    feed(test::joined(test::event_records(child({own(value)}))));
   }
   void expect_alert(const std::string& value) {
     feed_value(value);
     EXPECT_TRUE(eventually(15, [&] { return !log_.with(value).empty(); }))
-        << value;
+        << value << '\n'
+        << account();
   }
   // Alerts `count` new values which cannot be stored, and sees that they are
   // told so once each, and the trouble once in all.
   void expect_unstored(const std::string& prefix, int count) {
     for (int i = 0; i < count; ++i)
       feed_value(fmt::format("{}{}{}", prefix, i, std::string(4000, '.')));
-    EXPECT_TRUE(eventually(20, [&] {
-      return log_.with("=\"" + prefix).size() == static_cast<size_t>(count);
-    })) << log_.with("=\"" + prefix).size();
+    EXPECT_TRUE(eventually(20,
+                           [&] {
+                             return log_.with("=\"" + prefix).size() ==
+                                    static_cast<size_t>(count);
+                           }))
+        << log_.with("=\"" + prefix).size() << account();
     for (const std::string& line : log_.with("=\"" + prefix))
       EXPECT_NE(line.find(" stored=no"), std::string::npos) << line;
     EXPECT_EQ(log_.with("cannot write the history").size(), 1U);

@@ -11,10 +11,12 @@ namespace {
 
 class OutputFaults : public PluginTest {
  protected:
+  OutputFaults() { watch_own_variable(); }
+
   void feed_values(const std::string& prefix, int count) {
     for (int i = 0; i < count; ++i)
-      feed(test::joined(test::event_records(
-          child({fmt::format("LD_PRELOAD={}{}", prefix, i)}))));
+      feed(test::joined(
+          test::event_records(child({own(fmt::format("{}{}", prefix, i))}))));
   }
   // The numbers that follow `key` in the lines, in their order.
   static std::vector<long> numbers(const std::vector<std::string>& lines,
@@ -38,7 +40,7 @@ TEST_F(OutputFaults, ASyslogDaemonThatDoesNotReadHoldsUpNothingBeforeIt) {
   feed_values("/slow/", 60);
   // Two thousand events more, which nobody waits for either.
   const std::string known =
-      test::joined(test::event_records(child({"LD_PRELOAD=/slow/known"})));
+      test::joined(test::event_records(child({own("/slow/known")})));
   for (int i = 0; i < 2000; ++i)
     feed(known);
   EXPECT_TRUE(eventually(10, [&] {
@@ -86,7 +88,7 @@ TEST_F(OutputFaults, AnInputThatEndsInTheMiddleOfARecord) {
   start_and_wait();
   feed_values("/whole/", 3);
   const std::string cut =
-      test::joined(test::event_records(child({"LD_PRELOAD=/cut"})));
+      test::joined(test::event_records(child({own("/cut")})));
   feed(cut.substr(0, cut.find("exe=") + 8));
   EXPECT_EQ(stop(), 0);
   EXPECT_EQ(log_.with("=\"/whole/").size(), 3U);
@@ -94,8 +96,8 @@ TEST_F(OutputFaults, AnInputThatEndsInTheMiddleOfARecord) {
   // Whole records of an event that has no end are told at the end.
   end_children();
   start_and_wait();
-  const std::string open = test::joined(
-      test::event_records(child({"LD_PRELOAD=/open"}), {.eoe = false}));
+  const std::string open =
+      test::joined(test::event_records(child({own("/open")}), {.eoe = false}));
   feed(open);
   EXPECT_EQ(stop(), 0);
   EXPECT_EQ(log_.with("=\"/open").size(), 1U);

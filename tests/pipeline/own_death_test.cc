@@ -7,6 +7,7 @@
 #include <map>
 
 #include "support/plugin_test.h"
+#include "support/sanitized.h"
 #include "support/stopped_thread.h"
 
 namespace preload {
@@ -17,6 +18,8 @@ constexpr int kFailed = 5;
 
 class OwnDeath : public PluginTest {
  protected:
+  OwnDeath() { watch_own_variable(); }
+
   // Both ways that it has to say something.
   void expect_told(const std::string& words) {
     EXPECT_TRUE(eventually(5, [&] { return !log_.with(words).empty(); }))
@@ -39,7 +42,7 @@ class OwnDeath : public PluginTest {
 
   // What is new to it after a start is alerted.
   void expect_well(const std::string& value) {
-    feed(test::joined(test::event_records(child({"LD_PRELOAD=" + value}))));
+    feed(test::joined(test::event_records(child({own(value)}))));
     EXPECT_TRUE(eventually(10, [&] { return !log_.with(value).empty(); }));
   }
 };
@@ -66,7 +69,7 @@ TEST_F(OwnDeath, AStuckRelayIsToldOfAndBorneForTenTimesAsLong) {
   {
     const StoppedThread stopped(thread("relay"));
     ASSERT_TRUE(stopped.good());
-    feed(test::joined(test::event_records(child({"LD_PRELOAD=/waits"}))));
+    feed(test::joined(test::event_records(child({own("/waits")}))));
     EXPECT_TRUE(eventually(15, [&] {
       return !log_.with("stage relay has made no progress for ").empty();
     }));
@@ -120,9 +123,8 @@ TEST_F(OwnDeath, ACrashNamesItsThread) {
 }
 
 TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer's own memory has no such limit";
-#endif
+  if (kSanitized)
+    GTEST_SKIP() << "the sanitizer's own memory has no such limit";
   start_and_wait();
   expect_well("/stored");
   rlimit before{};
@@ -135,7 +137,7 @@ TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
   bool ended = false;
   for (int i = 0; i < 2000 && !ended; ++i) {
     AuditExec exec =
-        child({"LD_PRELOAD=" + std::string(100'000, 'm') + std::to_string(i)});
+        child({own(std::string(100'000, 'm') + std::to_string(i))});
     const std::string text = test::joined(test::event_records(exec));
     ended = ::write(input_.get(), text.data(), text.size()) < 0;
     end_children();

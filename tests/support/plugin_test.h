@@ -103,13 +103,18 @@ class PluginTest : public testing::Test {
   // The database is in place of its own, so that it survives stop().
   void start(const std::string& configuration = "") {
     std::filesystem::create_directories(dir_ / "db");
-    std::ofstream(dir_ / "conf") << fmt::format(
-        "database = {0}/db/history.db\nsyslog_socket = {0}/log\n"
-        "state_file = {0}/state\nuser = root\n{1}",
-        dir_.path(),
-        configuration.find("capture = ") == std::string::npos
-            ? "capture = audit\n" + configuration
-            : configuration);
+    std::string own;
+    if (!own_variable_.empty())
+      own = fmt::format("capture_env_vars = {}\n", own_variable_);
+    std::ofstream(dir_ / "conf")
+        << own
+        << fmt::format(
+               "database = {0}/db/history.db\nsyslog_socket = {0}/log\n"
+               "state_file = {0}/state\nuser = root\n{1}",
+               dir_.path(),
+               configuration.find("capture = ") == std::string::npos
+                   ? "capture = audit\n" + configuration
+                   : configuration);
     ::chmod((dir_ / "conf").c_str(), 0640);
     std::filesystem::remove(dir_ / "state");  // of one that was killed
     std::array<int, 2> pipe{};
@@ -181,6 +186,12 @@ class PluginTest : public testing::Test {
     return value;
   }
 
+  // For the message of a failure: what it said and counted.
+  [[nodiscard]] std::string account() const {
+    static_cast<void>(counter(""));
+    return content_of(dir_ / "stderr") + content_of(dir_ / "state");
+  }
+
   void feed(const std::string& text) const {
     for (std::string_view rest = text; !rest.empty();) {
       const ssize_t n = ::write(input_.get(), rest.data(), rest.size());
@@ -223,6 +234,16 @@ class PluginTest : public testing::Test {
     return output;
   }
 
+  // NAME=value of the variable that this process's plugins watch alone, so that
+  // other programs on the machine do not come into it.
+  [[nodiscard]] std::string own(const std::string& value) const {
+    return own_variable_ + "=" + value;
+  }
+  void watch_own_variable() {
+    own_variable_ = fmt::format("PRELOAD_TEST_{}", ::getpid());
+  }
+
+  std::string own_variable_;
   TempDir dir_;
   Log log_{dir_ / "log"};
   pid_t plugin_ = 0;
