@@ -173,7 +173,9 @@ std::vector<std::string> foreign_libraries(
     std::string_view maps, const std::vector<LoadedObject>& objects) {
   const std::set<std::string> needed = needed_names(objects);
   std::vector<std::string> found;
-  for (const auto& [path, file] : mapped_files(maps)) {
+  for (const auto& entry : mapped_files(maps)) {
+    const std::string& path = entry.first;
+    const MappedFile& file = entry.second;
     if (!file.code)
       continue;
     const auto object = std::find_if(

@@ -68,7 +68,7 @@ class Kill : public PluginTest {
     for (const auto& row :
          rows(**database,
               fmt::format("SELECT value, alert_id FROM recent_alerts WHERE "
-                          "alert_id > {}",
+                          "value LIKE '/kill/%' AND alert_id > {}",
                           committed_.empty() ? 0 : highest_))) {
       committed_.emplace(row[0], row[1]);
       highest_ = std::max(highest_, std::stol(row[1]));
