@@ -235,6 +235,9 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
 
+.PHONY: test-binaries
+test-binaries: $(UNIT_TEST) $(PIPELINE_TEST) $(BIN) $(PROGRAMS)
+
 .PHONY: soak
 SOAK_SECONDS ?= 300
 soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root: nothing may grow
