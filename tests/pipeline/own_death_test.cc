@@ -17,6 +17,9 @@ namespace {
 constexpr int kStuck = 6;  // EXIT STATUS in the manual
 constexpr int kFailed = 5;
 
+constexpr const char* kNeedsRoot =
+    "needs root, to stop a thread of a process that is not dumpable";
+
 class OwnDeath : public PluginTest {
  protected:
   OwnDeath() { watch_own_variable(); }
@@ -56,6 +59,8 @@ class OwnDeath : public PluginTest {
 };
 
 TEST_F(OwnDeath, AStuckStoreIsNamedAndAnotherStartGoesOn) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << kNeedsRoot;
   start_and_wait("watchdog = 3s\n");
   expect_well("/before");
   expect_watched("store", "store");
@@ -68,11 +73,15 @@ TEST_F(OwnDeath, AStuckStoreIsNamedAndAnotherStartGoesOn) {
 }
 
 TEST_F(OwnDeath, AStuckInputIsNamed) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << kNeedsRoot;
   start_and_wait("watchdog = 3s\n");
   expect_watched("", "input");
 }
 
 TEST_F(OwnDeath, AStuckRelayIsToldOfAndBorneForTenTimesAsLong) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << kNeedsRoot;
   start_and_wait("watchdog = 3s\n");
   {
     const StoppedThread stopped(thread("relay"));
