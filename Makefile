@@ -123,12 +123,14 @@ FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.cc))
 BENCHES  := $(sort $(wildcard tests/bench/bench_*.cc))
 SQL      := $(sort $(wildcard sql/migrations/*.sql sql/statements/*.sql))
 PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(wildcard tests/programs/*.c))
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/programs/%,$(wildcard tests/bench/*.c))
+REPLAY   := tests/bench/replay.cc
 TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE)
-CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) \
+CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) \
             $(sort $(wildcard include/preload/*/*.h tests/*/*.h))
 
 obj = $(patsubst %.cc,$(BUILD)/%.o,$(1))
-TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES))
+TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY))
 LIB  := $(BUILD)/libpreload.a
 BIN  := $(BUILD)/$(NAME)
 UNIT_TEST     := $(BUILD)/unit_test
@@ -165,11 +167,17 @@ $(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
 $(BUILD)/bench: $(call obj,$(BENCHES)) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lbenchmark_main $(shell $(PKG_CONFIG) --libs $(BENCH_LIBS))
 
+$(BUILD)/replay: $(call obj,$(REPLAY)) $(LIB)
+	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
 
 # Small programs that tests run; the 32-bit one only where it can be built.
 $(BUILD)/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
+$(BUILD)/programs/%: tests/bench/%.c tests/bench/percentiles.h
 	@mkdir -p $(@D)
 	$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
 $(BUILD)/programs/exit_now_32: tests/programs/exit_now_32.c
@@ -186,7 +194,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc
 $(call obj,$(filter-out $(THOROUGH),$(TESTS))): ALL_CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
--include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES)))
+-include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY)))
 
 # `make deps ...` installs before anything else is done.
 ifneq ($(WITH_DEPS),)
@@ -268,9 +276,8 @@ else
 endif
 
 .PHONY: bench
-bench: $(BUILD)/bench $(BIN) $(PROGRAMS) ## cost per exec against other plugins (as root), and micro-benchmarks
-	$(BUILD)/bench $(if $(T),--benchmark_filter='$(T)')
-	sh tests/bench/cost $(BIN)
+bench: $(BUILD)/bench $(BUILD)/replay $(BIN) $(PROGRAMS) $(BENCH_PROGRAMS) ## figures beside other plugins, as root: build/bench.json (QUICK=1: a try; PARTS='cost ...': some)
+	+QUICK=$(QUICK) PARTS='$(PARTS)' sh tests/bench/run $(BIN)
 
 .PHONY: format format-check
 format: ## rewrite sources with clang-format

@@ -102,5 +102,3 @@ BENCHMARK(stream_dropped)->ArgName("enriched")->Arg(0)->Arg(1);
 
 }  // namespace
 }  // namespace preload
-
-BENCHMARK_MAIN();
