@@ -277,7 +277,7 @@ endif
 
 .PHONY: bench
 bench: $(BUILD)/bench $(BUILD)/replay $(BIN) $(PROGRAMS) $(BENCH_PROGRAMS) ## figures beside other plugins, as root: build/bench.json (QUICK=1: a try; PARTS='cost ...': some)
-	+QUICK=$(QUICK) PARTS='$(PARTS)' sh tests/bench/run $(BIN)
+	sh tests/bench/run $(BIN)
 
 .PHONY: format format-check
 format: ## rewrite sources with clang-format

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events of /bin/true by root, recorded from auditd 3.0.9 (ENRICHED). */
+/* As auditd 3.0.9 passes on the exec of a static program (ENRICHED). */
 static void write_event(FILE *out, const char *exe, int serial, int pid) {
   struct timespec now;
   char head[64];
