@@ -50,6 +50,9 @@ void copy_file(int dir, const char* path, Section what, size_t limit,
       break;
     out.advance(static_cast<size_t>(n));
     copied += static_cast<size_t>(n);
+    // These files give all that there is room for.
+    if (static_cast<size_t>(n) < room.size())
+      break;
   }
   if (copied > 0) {
     out.end();
