@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ class Hang : public PluginTest {
  protected:
   void SetUp() override {
     PluginTest::SetUp();
+    // A sanitizer's search for leaks at the end waits for all threads.
+    ::setenv("ASAN_OPTIONS", "detect_leaks=0", 0);  // NOLINT
     stuck_ = std::make_unique<StuckMount>(program("stuck_fs"));
     if (!stuck_->obstacle().empty())
       GTEST_SKIP() << stuck_->obstacle();
@@ -42,6 +45,11 @@ class Hang : public PluginTest {
         argv, std::vector<std::string>{variable});
     EXPECT_TRUE(stuck_->hangs());
     return child;
+  }
+
+  void TearDown() override {
+    ::unsetenv("ASAN_OPTIONS");  // NOLINT
+    PluginTest::TearDown();
   }
 
   // Ends the input; what is stuck must not hold up the end.
