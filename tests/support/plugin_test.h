@@ -205,17 +205,22 @@ class PluginTest : public testing::Test {
                   const std::vector<std::string>& argv = {"/bin/sleep",
                                                           "600"}) {
     AuditExec exec = test::sample_exec(++serial_);
+    exec.pid = spawn(argv, env);
+    children_.push_back(exec.pid);
+    // Like audit's: after the fork, which may take a while.
     const int64_t now_us = SystemClock().wall_us();
     exec.id.sec = now_us / kMicrosPerSecond;
     exec.id.ms = static_cast<uint32_t>(now_us / 1000 % 1000);
-    exec.pid = spawn(argv, env);
-    children_.push_back(exec.pid);
     const std::string link = fmt::format("/proc/{}/exe", exec.pid);
     const std::string us = std::filesystem::read_symlink("/proc/self/exe");
     eventually(10, [&] {
       std::error_code error;
       exec.exe = std::filesystem::read_symlink(link, error);
-      return !error && exec.exe != us;
+      // The environment is in place a moment after the program; audit's record
+      // comes when the exec is done.
+      return !error && exec.exe != us &&
+             (env.empty() ||
+              !content_of(fmt::format("/proc/{}/environ", exec.pid)).empty());
     });
     exec.argv = argv;
     exec.argc = argv.size();
