@@ -61,22 +61,17 @@ uint32_t number_at(std::string_view header, size_t offset) {
   return value;
 }
 
-struct Header {
-  bool empty = false;  // a file without content: a database to be
-  int64_t size = 0;
-};
-
-// Refuses what is not ours by its first bytes alone.
-Result<Header> examine(const Fd& fd, const std::string& path) {
+// The size of the file. Refuses what is not ours by its first bytes alone; an
+// empty file is a database to be.
+Result<int64_t> examine(const Fd& fd, const std::string& path) {
   constexpr std::string_view kMagic("SQLite format 3\0", 16);
   std::array<char, 100> bytes{};
   const ssize_t n = ::pread(fd.get(), bytes.data(), bytes.size(), 0);
   struct stat status {};
   if (n < 0 || ::fstat(fd.get(), &status) != 0)
     return fail("cannot read " + path, errno);
-  const Header found{n == 0, status.st_size};
-  if (found.empty)
-    return found;
+  if (n == 0)
+    return 0;
   const std::string_view header(bytes.data(), bytes.size());
   const auto not_zero = [](char c) { return c != '\0'; };
   if (std::none_of(header.begin(), header.end(), not_zero))
@@ -91,7 +86,7 @@ Result<Header> examine(const Fd& fd, const std::string& path) {
     return fail(path +
                 " is a database of another program and was left as it is: "
                 "move it away, or set `database` to another path");
-  return found;
+  return status.st_size;
 }
 
 Status migrate(Database& database, int64_t version) {
@@ -116,9 +111,13 @@ Status migrate(Database& database, int64_t version) {
   return {};
 }
 
-Status prepare_schema(Database& database, const Header& header, bool& created) {
+Status prepare_schema(Database& database, int64_t size, bool& created) {
   const std::string& path = database.path();
-  if (header.empty) {
+  // Undoes what was half written, too: nothing may be left of our file then.
+  const Result<int64_t> pages = database.integer("PRAGMA page_count");
+  if (!pages)
+    return tl::unexpected(pages.error());
+  if (*pages == 0) {
     // By itself and before the write-ahead log, so that whenever we are
     // killed the file is empty or says whose it is.
     if (Status set = database.execute(
@@ -137,7 +136,7 @@ Status prepare_schema(Database& database, const Header& header, bool& created) {
                     path, *version, schema_version()));
   if (Status set = database.use_wal(); !set)
     return set;
-  if (header.size > 0 && header.size <= kCheckedBytes)
+  if (size > 0 && size <= kCheckedBytes)
     if (Status sound = check_content(database); !sound)
       return sound;
   created = *version == 0;
@@ -175,14 +174,14 @@ Result<HistoryFile> open_history(const std::string& path) {
   file.lock = std::move(*fd);
   if (Status locked = lock_out_others(file.lock, path); !locked)
     return tl::unexpected(locked.error());
-  const Result<Header> header = examine(file.lock, path);
-  if (!header)
-    return tl::unexpected(header.error());
+  const Result<int64_t> size = examine(file.lock, path);
+  if (!size)
+    return tl::unexpected(size.error());
   auto database = Database::open(path, Database::Access::kReadWrite);
   if (!database)
     return tl::unexpected(database.error());
   file.database = std::move(*database);
-  if (Status ready = prepare_schema(*file.database, *header, file.created);
+  if (Status ready = prepare_schema(*file.database, *size, file.created);
       !ready)
     return tl::unexpected(ready.error());
   return file;

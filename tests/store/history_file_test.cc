@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/history_file.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,21 @@ TEST_F(HistoryFileTest, MigrationsAddUpToTheSchema) {
                               "WHERE schema = 'main' AND type = 'table' "
                               "AND name NOT LIKE 'sqlite_%'"))
     EXPECT_EQ(row[1], "1") << row[0] << " is not STRICT";
+}
+
+// Killed when its first page was written, and the journal that undoes that not
+// yet removed. Format: https://www.sqlite.org/fileformat2.html, chapter 3.
+TEST_F(HistoryFileTest, KilledAsItBeganItBeginsAgain) {
+  make(fmt::format("PRAGMA application_id = {}", kApplicationId));
+  std::string journal("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8);
+  journal += std::string(4, '\0');                    // no page to put back
+  journal += "seed" + std::string(4, '\0');           // the file had no pages
+  journal += std::string("\0\0\x02\0\0\0\x10\0", 8);  // sector, page size
+  journal.resize(512, '\0');
+  std::ofstream(path_ + "-journal", std::ios::binary) << journal;
+  ASSERT_EQ(::chmod((path_ + "-journal").c_str(), 0640), 0);
+  EXPECT_TRUE(must(open_history(path_)).created);
+  EXPECT_FALSE(must(open_history(path_)).created);
 }
 
 TEST_F(HistoryFileTest, CreatesAFileForItsGroup) {
