@@ -104,8 +104,9 @@ TEST_F(DatabaseFaults, AFullDiskStoresLaterWhatItCouldNotTake) {
   expect_unstored("/full/", 30);
   const std::string memory =
       shell(fmt::format("sed -n 's/^VmRSS: *//p' /proc/{}/status", plugin_));
-  if (!kSanitized)
+  if (!kSanitized) {
     EXPECT_LT(std::stol(memory), 32 * 1024) << memory;
+  }
   std::filesystem::remove(filler);
   expect_stored_later("/full/", 30);
   expect_alert("/full/after");
