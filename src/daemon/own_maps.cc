@@ -27,10 +27,6 @@ constexpr std::array<std::string_view, 3> kLibraryFolders{"/lib", "/usr/lib",
 constexpr std::array<const char*, 3> kLoaderVariables{"LD_PRELOAD", "LD_AUDIT",
                                                       "LD_LIBRARY_PATH"};
 
-std::string_view basename_of(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 // Of the dynamic section: on most machines the loader has turned the string
 // table's offset into an address.
 void read_dynamic(const ElfW(Dyn) * dynamic, uintptr_t base,

@@ -14,15 +14,10 @@
 
 #include "support/plugin_test.h"
 #include "support/stuck_mount.h"
+#include "support/test_program.h"
 
 namespace preload {
 namespace {
-
-std::string program(const std::string& name) {
-  const char* dir = ::getenv("PRELOAD_PROGRAMS");  // NOLINT
-  return std::string(dir == nullptr ? "build/release/programs" : dir) + "/" +
-         name;
-}
 
 class Hang : public PluginTest {
  protected:
@@ -30,7 +25,7 @@ class Hang : public PluginTest {
     PluginTest::SetUp();
     // A sanitizer's search for leaks at the end waits for all threads.
     ::setenv("ASAN_OPTIONS", "detect_leaks=0", 0);  // NOLINT
-    stuck_ = std::make_unique<StuckMount>(program("stuck_fs"));
+    stuck_ = std::make_unique<StuckMount>(test_program("stuck_fs"));
     if (!stuck_->obstacle().empty())
       GTEST_SKIP() << stuck_->obstacle();
   }
@@ -39,7 +34,7 @@ class Hang : public PluginTest {
   // that when it is poked.
   std::unique_ptr<TalkingChild> hanging(
       const std::string& variable, const std::vector<std::string>& then = {}) {
-    std::vector<std::string> argv{program("stuck_exec"), stuck_->file()};
+    std::vector<std::string> argv{test_program("stuck_exec"), stuck_->file()};
     argv.insert(argv.end(), then.begin(), then.end());
     auto child = std::make_unique<TalkingChild>(
         argv, std::vector<std::string>{variable});
@@ -75,10 +70,10 @@ TEST_F(Hang, AListenerDoesNotLookAtTheParent) {
   for (int i = 0; i < 8; ++i)
     parents.push_back(hanging(
         "NONE=", {"/usr/bin/env", fmt::format("LD_PRELOAD=/orphan/{}", i),
-                  program("exit_now")}));
+                  test_program("exit_now")}));
   for (const auto& parent : parents)
     parent->poke();
-  run({program("storm"), "200", "4", "LD_PRELOAD=/after/", "/bin/true"});
+  run({test_program("storm"), "200", "4", "LD_PRELOAD=/after/", "/bin/true"});
   EXPECT_TRUE(eventually(10, [&] {
     return query(
                "SELECT count(*) FROM first_seen WHERE value LIKE "
@@ -111,7 +106,7 @@ TEST_F(Hang, ALateReadIsGivenUpAndCounted) {
   hangs.id = child({"LD_PRELOAD=/runs/1"}).id;
   hangs.id.serial = 999;
   hangs.pid = stuck->pid();
-  hangs.exe = program("stuck_exec");
+  hangs.exe = test_program("stuck_exec");
   feed(test::joined(test::event_records(hangs)));
   feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/2"}))));
   EXPECT_TRUE(eventually(

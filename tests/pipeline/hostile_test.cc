@@ -17,6 +17,7 @@
 
 #include "support/events.h"
 #include "support/plugin_test.h"
+#include "support/test_program.h"
 
 namespace preload {
 namespace {
@@ -33,13 +34,6 @@ class Hostile : public PluginTest {
     if (content_of(dir_ / "state").find("capture: realtime") ==
         std::string::npos)
       GTEST_SKIP() << "no process connector or no SCHED_FIFO here";
-  }
-
-  static std::string program(const std::string& name) {
-    const char* dir = ::getenv("PRELOAD_PROGRAMS");  // NOLINT
-    return std::filesystem::absolute(
-        std::string(dir == nullptr ? "build/release/programs" : dir) + "/" +
-        name);
   }
 
   // Waits until each of these is a value of LD_PRELOAD, byte by byte.
@@ -64,7 +58,7 @@ class Hostile : public PluginTest {
 };
 
 TEST_F(Hostile, Environments) {
-  const std::string brief = program("exit_now");
+  const std::string brief = test_program("exit_now");
   std::vector<std::string> expected;
   run({brief}, {"LD_PRELOAD", "=LD_PRELOAD=/no/1", "=", "LD_PRELOADX=/no/2",
                 "LD_PRELOA=/no/3", "XLD_PRELOAD=/no/4", " LD_PRELOAD=/no/5",
@@ -105,7 +99,7 @@ TEST_F(Hostile, BytesOfAllKinds) {
   const std::string cwd = dir_ / "new preload term: A=\"b\"\nexe=\x1b[2J\xff";
   std::filesystem::create_directory(cwd);
   const std::string copy = cwd + "/id\"\n pid=1";
-  std::filesystem::copy_file(program("exit_now"), copy);
+  std::filesystem::copy_file(test_program("exit_now"), copy);
   for (int i = 0; i < 100; ++i) {
     expected.push_back(hostile_bytes(random, i % 10 == 0 ? 20'000 : 100));
     run({copy, hostile_bytes(random, 100'000), "\nnew preload term: x"},
@@ -127,7 +121,7 @@ TEST_F(Hostile, BytesOfAllKinds) {
 }
 
 TEST_F(Hostile, ManyExecsInARowInOnePid) {
-  EXPECT_TRUE(run({program("reexec"), "500", "/again/"}).good());
+  EXPECT_TRUE(run({test_program("reexec"), "500", "/again/"}).good());
   std::vector<std::string> expected;
   for (int i = 1; i <= 500; ++i)
     expected.push_back(fmt::format("/again/{}", i));
@@ -135,23 +129,24 @@ TEST_F(Hostile, ManyExecsInARowInOnePid) {
 }
 
 TEST_F(Hostile, HidingPlaces) {
-  run({program("scrub")}, {"LD_PRELOAD=/hides/scrubbed"});
-  EXPECT_TRUE(run({program("move_env")}, {"LD_PRELOAD=/hides/moved"}).good());
+  run({test_program("scrub")}, {"LD_PRELOAD=/hides/scrubbed"});
+  EXPECT_TRUE(
+      run({test_program("move_env")}, {"LD_PRELOAD=/hides/moved"}).good());
   run({"unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount",
-       "--net", "--ipc", "--uts", program("exit_now")},
+       "--net", "--ipc", "--uts", test_program("exit_now")},
       {"LD_PRELOAD=/hides/namespaces", "PATH=/usr/bin:/bin"});
   const std::string root = dir_ / "root";
   std::filesystem::create_directory(root);
-  std::filesystem::copy_file(program("exit_now"), root + "/x");
+  std::filesystem::copy_file(test_program("exit_now"), root + "/x");
   run({"chroot", root, "/x"},
       {"LD_PRELOAD=/hides/chroot", "PATH=/usr/sbin:/usr/bin:/bin"});
   const std::string deleted = dir_ / "deleted";
-  std::filesystem::copy_file(program("exit_now"), deleted);
+  std::filesystem::copy_file(test_program("exit_now"), deleted);
   run({"/bin/sh", "-c",
        "exec 9<\"$1\"; rm \"$1\"; LD_PRELOAD=/hides/deleted /proc/self/fd/9",
        "sh", deleted});
   const std::string unreadable = dir_ / "unreadable";  // so: not dumpable
-  std::filesystem::copy_file(program("exit_now"), unreadable);
+  std::filesystem::copy_file(test_program("exit_now"), unreadable);
   ::chmod(unreadable.c_str(), 0111);
   ::chmod(dir_.path().c_str(), 0755);
   run({"setpriv", "--reuid", "65534", "--clear-groups", unreadable},

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,18 +12,9 @@
 
 #include "support/private_auditd.h"
 #include "support/process.h"
+#include "support/test_program.h"
 
 namespace preload {
-
-// The path of one of tests/programs.
-inline std::string test_program(const std::string& name) {
-  // Nothing here changes the environment.
-  const char* dir = ::getenv("PRELOAD_PROGRAMS");  // NOLINT
-  return std::filesystem::absolute(
-             std::string(dir == nullptr ? "build/release/programs" : dir) +
-             "/" + name)
-      .string();
-}
 
 class LiveTest : public testing::Test {
  protected:
