@@ -63,6 +63,8 @@ void Correlator::refill() {
   watch_clock();
   inbox_.clear();
   refill_(inbox_);
+  for (const ExecMark& mark : inbox_)
+    late_.executed(mark.pid);
   for (ExecMark& mark : inbox_)
     add_mark(std::move(mark));
 }
@@ -204,6 +206,7 @@ bool Correlator::replayed(const ExecRecord& record) {
 ExecVerdict Correlator::on_exec(const ExecRecord& record) {
   if (replayed(record))
     return ExecVerdict::drop();
+  late_.executed(record.pid);
   Waiting waiting;
   waiting.pid = record.pid;
   waiting.id = record.id.audit_id();

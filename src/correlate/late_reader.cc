@@ -16,6 +16,9 @@ namespace {
 // Start times count in clock ticks (10 ms) and audit's clock is as coarse.
 constexpr int64_t kStartSlackUs = 30'000;
 constexpr size_t kKeepBytes = size_t{256} * 1024;
+// No pid comes round again so soon.
+constexpr int64_t kParentAgeNs = 250 * kNanosPerMilli;
+constexpr size_t kMaxParents = 1024;
 
 std::string link_of(const Fd& proc, int32_t pid) {
   std::array<char, 4096> target;
@@ -160,16 +163,29 @@ LateRead LateReader::look_at(int32_t pid, const WatchList& watched) {
   return result;
 }
 
-std::string LateReader::parent_program(const ExecSnapshot& child) {
+const LateReader::Parent* LateReader::parent_of(const ExecSnapshot& child) {
   const int32_t pid = child.ppid;
+  const int64_t now_ns = clock_.monotonic_ns();
+  const auto known = parents_.find(pid);
+  if (known != parents_.end() && now_ns - known->second.read_ns < kParentAgeNs)
+    return &known->second;
   const bool done = pid > 0 && bounded([pid](Reading& r) {
                       r.start_ticks = start_ticks_of(r.proc, pid);
                       r.program = link_of(r.proc, pid);
                     });
+  if (!done)
+    return nullptr;
+  if (parents_.size() >= kMaxParents)
+    parents_.clear();
+  return &(parents_[pid] = {reading_->program, reading_->start_ticks, now_ns});
+}
+
+std::string LateReader::parent_program(const ExecSnapshot& child) {
+  const Parent* parent = parent_of(child);
   // A younger one has got the parent's pid.
-  if (!done || reading_->start_ticks > child.start_ticks)
+  if (parent == nullptr || parent->start_ticks > child.start_ticks)
     return {};
-  return reading_->program;
+  return parent->program;
 }
 
 }  // namespace preload

@@ -218,6 +218,37 @@ TEST_F(CorrelatorTest, APidUsedAgainIsAnotherExec) {
   EXPECT_EQ(out_.execs[0].env[0].value, "new");
 }
 
+TEST_F(CorrelatorTest, TheParentIsWhatItRanAtTheTime) {
+  process(5, "", "/bin/parent");
+  std::vector<std::string> parents;
+  const auto child = [&] {
+    mark(7, "v");
+    arrived_.back().snapshot->ppid = 5;
+    arrived_.back().snapshot->start_ticks = UINT64_MAX;
+    record(7);
+    end_events();
+    parents.push_back(out_.execs.back().parent_executable);
+  };
+  child();
+  // It has gone; who has just been looked at is remembered.
+  std::filesystem::remove_all(dir_ / "5");
+  child();
+  // It comes again as another program, with a listener, or by a record.
+  process(5, "", "/bin/second");
+  mark(5, "", "/bin/second");
+  child();
+  process(5, "", "/bin/third");
+  record(5, "/bin/third");
+  child();
+  // Nobody remembers for long.
+  std::filesystem::remove_all(dir_ / "5");
+  clock_.advance_us(1'000'000);
+  child();
+  EXPECT_EQ(parents,
+            (std::vector<std::string>{"/bin/parent", "/bin/parent",
+                                      "/bin/second", "/bin/third", ""}));
+}
+
 TEST_F(CorrelatorTest, UnauditedAndThenAuditedAfterAll) {
   const uint64_t at = mark(7, "v");
   mark(8, "");

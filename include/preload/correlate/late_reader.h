@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "preload/base/bounded_call.h"
 #include "preload/base/clock.h"
@@ -48,11 +49,20 @@ class LateReader {
   // are told apart, all else is kUnread.
   LateRead look_at(int32_t pid, const WatchList& watched);
 
-  // The program of the parent, while it runs; empty when it has gone.
+  // The program of the parent, while it runs; empty when it has gone. For a
+  // moment it is remembered, since many have their parent in common.
   [[nodiscard]] std::string parent_program(const ExecSnapshot& child);
+  // The process runs another program from now on.
+  void executed(int32_t pid) { parents_.erase(pid); }
 
  private:
   struct Reading;
+  struct Parent {
+    std::string program;
+    uint64_t start_ticks = 0;
+    int64_t read_ns = 0;
+  };
+  const Parent* parent_of(const ExecSnapshot& child);
   LateRead take(int32_t pid, const WatchList& watched);
   bool bounded(const std::function<void(Reading&)>& job);
 
@@ -60,6 +70,7 @@ class LateReader {
   Fd proc_;
   BoundedCall calls_;
   std::shared_ptr<Reading> reading_;  // its last job may have it still
+  std::unordered_map<int32_t, Parent> parents_;
 };
 
 // True when /proc/PID/exe and audit's exe= name one program. Audit gives the
