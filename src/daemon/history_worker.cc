@@ -20,7 +20,6 @@ constexpr size_t kQueueItems = 16'384;
 constexpr size_t kQueueBytes = size_t{8} << 20;
 // One transaction; what a crash in the middle would repeat.
 constexpr size_t kBatch = 512;
-constexpr size_t kFeedBatch = 256;
 constexpr int64_t kFlushNs = 5 * kNanosPerSecond;
 constexpr int64_t kPruneNs = 60 * kNanosPerSecond;
 constexpr int64_t kPruneAgainNs = kNanosPerSecond;
@@ -34,7 +33,7 @@ constexpr auto kIdle = std::chrono::milliseconds(1000);
 
 HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
                              std::string config_file, Metrics& metrics,
-                             const Clock& clock, Outlet outlet,
+                             const Clock& clock, OutboxFeed::Outlet outlet,
                              ThreadFailed failed)
     : store_(std::move(opened.store)),
       rule_(std::move(rule)),
@@ -42,10 +41,11 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       config_file_(std::move(config_file)),
       metrics_(metrics),
       clock_(clock),
-      outlet_(std::move(outlet)),
+      feed_(std::move(outlet)),
       failed_(std::move(failed)),
       queue_(kQueueItems, kQueueBytes),
-      held_(metrics) {
+      held_(metrics),
+      tally_(metrics) {
   learning_ = rule_.rule().learning_until_us > clock_.wall_us();
   if (!opened.moved_to.empty())
     announce(
@@ -153,7 +153,7 @@ Status HistoryWorker::store_all(std::span<HistoryItem> items) {
     metrics_.add(Metric::kStoreErrors);
     return status;
   }
-  hand_over(alerts);
+  feed_.hand_over(alerts);
   return {};
 }
 
@@ -196,7 +196,7 @@ Status HistoryWorker::end_inventory(size_t processes,
   if (auto taken = store_->set_baseline_taken(); !taken)
     return taken;
   return summarise(fmt::format("baseline terms={} processes={}",
-                               std::exchange(baseline_terms_, 0), processes),
+                               tally_.take_baseline_terms(), processes),
                    alerts);
 }
 
@@ -208,7 +208,7 @@ Status HistoryWorker::decide(NewExec& exec, History& history) {
   auto decisions = rule_.decide(exec.event, clock_.wall_us(), history);
   if (!decisions)
     return tl::unexpected(decisions.error());
-  count(*decisions, exec.event.time_us);
+  tally_.count(*decisions, exec.event.time_us, rule_.rule());
   exec.decided = std::move(*decisions);
   return {};
 }
@@ -282,8 +282,7 @@ void HistoryWorker::begin_anew(std::string_view why) {
   // What was alerted meanwhile is still not to be alerted again.
   if (interim_)
     interim_->use(*store_);
-  handed_ = 0;
-  behind_ = true;
+  feed_.start_over();
   announce(opened->moved_to.empty()
                ? fmt::format("history lost: the database was {}", why)
                : fmt::format("history lost: the database was damaged and is "
@@ -321,7 +320,7 @@ void HistoryWorker::decide_meanwhile(NewExec& exec) {
     alert.risk_score = config_.risk_score;
     alert.term = decision.term;
     alert.event = exec.event;
-    if (outlet_.send(alert))
+    if (feed_.send(alert))
       metrics_.add(Metric::kAlertsNotStored);
     else
       interim_->forget(decision.term.digest);
@@ -346,7 +345,7 @@ void HistoryWorker::retry_held() {
   if (!store_->flush())
     return;
   interim_.reset();
-  behind_ = true;
+  feed_.fall_behind();
   log_info("the history is written again; what was held is stored");
 }
 
@@ -375,12 +374,13 @@ void HistoryWorker::keep_house() {
     if (status && excess_)
       status = summarise(to_string(*excess_), alerts);
     if (status && learned)
-      status = summarise(
-          fmt::format("learning ended terms={} learning_period={}",
-                      learned_terms_, duration_text(config_.learning_period)),
-          alerts);
+      status =
+          summarise(fmt::format("learning ended terms={} learning_period={}",
+                                tally_.learned_terms(),
+                                duration_text(config_.learning_period)),
+                    alerts);
     if (status)
-      status = write_hits();
+      status = tally_.write_hits(*store_);
     if (status)
       status = store_->flush();
     if (status)
@@ -392,16 +392,16 @@ void HistoryWorker::keep_house() {
       return;
     }
     learning_ = learning_ && !learned;
-    hits_.clear();
+    tally_.forget_hits();
     excess_.reset();
-    hand_over(alerts);
+    feed_.hand_over(alerts);
     metrics_.add(Metric::kSightingsNotKept, store_->take_refused_sightings());
     if (const auto terms = store_->term_count())
       metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
   }
   if (now_ns >= prune_due_ns_)
     prune();
-  feed_relay();
+  feed_.catch_up(*store_, pulse_);
 }
 
 void HistoryWorker::prune() {
@@ -416,86 +416,6 @@ void HistoryWorker::prune() {
   if (const auto maintained = store_->maintain(); !maintained)
     log_limited(LogLevel::kWarning, "maintain",
                 "cannot tidy the database: " + maintained.error().message());
-}
-
-void HistoryWorker::hand_over(const std::vector<Alert>& alerts) {
-  for (const Alert& alert : alerts) {
-    if (behind_ || !outlet_.send(alert)) {
-      behind_ = true;  // the outbox has it
-      return;
-    }
-    handed_ = alert.alert_id;
-  }
-}
-
-void HistoryWorker::feed_relay() {
-  if (const auto rewind = outlet_.take_rewind()) {
-    handed_ = std::min(handed_, *rewind);
-    behind_ = true;
-  }
-  while (behind_) {
-    pulse_.beat();
-    const auto pending = store_->pending(handed_, kFeedBatch);
-    if (!pending) {
-      log_limited(LogLevel::kError, "outbox",
-                  "cannot read pending alerts: " + pending.error().message());
-      return;
-    }
-    behind_ = !pending->empty();
-    for (const Alert& alert : *pending) {
-      if (!outlet_.send(alert))
-        return;
-      handed_ = alert.alert_id;
-    }
-  }
-}
-
-void HistoryWorker::count(std::span<const Decision> decisions,
-                          int64_t time_us) {
-  metrics_.add(Metric::kMatched, decisions.empty() ? 0 : 1);
-  for (const Decision& decision : decisions) {
-    // A reload may have come since.
-    if (decision.exception &&
-        *decision.exception < rule_.rule().exceptions.size()) {
-      Hits& hits = hits_[rule_.rule().exceptions.at(*decision.exception).text];
-      ++hits.count;
-      hits.last_us = std::max(hits.last_us, time_us);
-    }
-    switch (decision.verdict) {
-      case Verdict::kKnown:
-        metrics_.add(Metric::kTermsKnown);
-        break;
-      case Verdict::kExcepted:
-        metrics_.add(Metric::kTermsExcepted);
-        break;
-      case Verdict::kCapped:
-        metrics_.add(Metric::kAlertsCapped);
-        metrics_.add(Metric::kTermsNew);
-        break;
-      case Verdict::kFlooded:
-        metrics_.add(Metric::kTermsFlooded);
-        break;
-      case Verdict::kBaseline:
-        ++baseline_terms_;
-        metrics_.add(Metric::kTermsNew);
-        break;
-      case Verdict::kLearned:
-        ++learned_terms_;
-        metrics_.add(Metric::kTermsNew);
-        break;
-      default:
-        metrics_.add(Metric::kTermsNew);
-        break;
-    }
-  }
-}
-
-Status HistoryWorker::write_hits() {
-  for (const auto& [text, hits] : hits_)
-    if (auto added = store_->add_exception_hits(text, hits.count, hits.last_us);
-        !added)
-      return added;
-  return {};
 }
 
 AlertMark HistoryWorker::mark() const {

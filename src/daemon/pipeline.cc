@@ -110,14 +110,14 @@ Status Pipeline::start_history() {
   history_ = std::make_unique<HistoryWorker>(
       std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
       clock_,
-      HistoryWorker::Outlet{[this](const Alert& alert) {
-                              inspector_.submit(alert);
-                              const bool taken = relay_->try_send(alert);
-                              if (!taken)
-                                inspector_.forget(alert.alert_id);
-                              return taken;
-                            },
-                            [this] { return relay_->take_rewind(); }},
+      OutboxFeed::Outlet{[this](const Alert& alert) {
+                           inspector_.submit(alert);
+                           const bool taken = relay_->try_send(alert);
+                           if (!taken)
+                             inspector_.forget(alert.alert_id);
+                           return taken;
+                         },
+                         [this] { return relay_->take_rewind(); }},
       [this](const std::string& what) { fail_from_thread(what); });
   return {};
 }

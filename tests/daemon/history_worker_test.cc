@@ -27,7 +27,7 @@ class HistoryWorkerTest : public testing::Test {
     return std::make_unique<HistoryWorker>(
         must(open_or_begin_anew(config_.database, clock_)), std::move(rule),
         config_, "test.conf", metrics_, clock_,
-        HistoryWorker::Outlet{
+        OutboxFeed::Outlet{
             [this](const Alert& alert) { return take(alert); },
             [] { return std::optional<int64_t>(); }},
         [](const std::string& what) { ADD_FAILURE() << what; });

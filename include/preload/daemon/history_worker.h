@@ -4,15 +4,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "preload/base/bounded_queue.h"
@@ -23,8 +20,10 @@
 #include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
 #include "preload/correlate/exec_event.h"
+#include "preload/daemon/decision_tally.h"
 #include "preload/daemon/history_item.h"
 #include "preload/daemon/interim.h"
+#include "preload/daemon/outbox_feed.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/recovery.h"
@@ -42,15 +41,10 @@ namespace preload {
 // damaged, deleted or replaced while in use is begun anew, with a message.
 class HistoryWorker {
  public:
-  // The way to the relay: see Relay::try_send() and Relay::take_rewind().
-  struct Outlet {
-    std::function<bool(const Alert&)> send;
-    std::function<std::optional<int64_t>()> take_rewind;
-  };
   // `opened` is the database of `config`, `rule` its rule.
   HistoryWorker(OpenedStore opened, Rule rule, Config config,
                 std::string config_file, Metrics& metrics, const Clock& clock,
-                Outlet outlet, ThreadFailed failed);
+                OutboxFeed::Outlet outlet, ThreadFailed failed);
   HistoryWorker(const HistoryWorker&) = delete;
   HistoryWorker& operator=(const HistoryWorker&) = delete;
   ~HistoryWorker();
@@ -88,10 +82,6 @@ class HistoryWorker {
   void announce(const std::string& text);
   void keep_house();
   void prune();
-  void feed_relay();
-  void hand_over(const std::vector<Alert>& alerts);
-  void count(std::span<const Decision> decisions, int64_t time_us);
-  Status write_hits();
   [[nodiscard]] AlertMark mark() const;
 
   std::unique_ptr<Store> store_;
@@ -100,30 +90,18 @@ class HistoryWorker {
   std::string config_file_;
   Metrics& metrics_;
   const Clock& clock_;
-  Outlet outlet_;
+  OutboxFeed feed_;
   ThreadFailed failed_;
   BoundedQueue<HistoryItem> queue_;
 
-  // Alerts up to this id have been handed to the relay; while `behind_`, later
-  // ones are in the outbox and are read from there.
-  int64_t handed_ = 0;
-  bool behind_ = true;
-
   std::unique_ptr<Interim> interim_;  // not null while the database refuses
   HeldItems held_;
+  DecisionTally tally_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
-  // Hits since the last flush, by the exception's text.
-  struct Hits {
-    uint64_t count = 0;
-    int64_t last_us = 0;
-  };
-  std::map<std::string, Hits> hits_;
   std::optional<ExcessSummary> excess_;  // to be summed up; kept until it is
-  uint64_t baseline_terms_ = 0;
-  uint64_t learned_terms_ = 0;
   bool learning_ = false;
 
   Pulse pulse_;
