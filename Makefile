@@ -141,6 +141,8 @@ LIVE_TEST     := $(BUILD)/live_test
 .SECONDARY:            # keep the objects of chained rules
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Commands are shown short; V=1 shows them whole.
+say = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $@;)
 .PHONY: all
 all: $(BIN) ## build build/release/audisp-preload
 
@@ -150,45 +152,45 @@ $(BIN): $(PREBUILT)
 	$(INSTALL) -D $< $@
 else
 $(BIN): $(call obj,$(MAIN)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 endif
 
 $(LIB): $(call obj,$(LIB_SRCS))
-	rm -f $@ && $(AR) rcsD $@ $^
+	$(call say,AR)rm -f $@ && $(AR) rcsD $@ $^
 
 TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs $(TEST_LIBS)) -lgtest_main
 $(UNIT_TEST): $(call obj,$(UNIT) $(SUPPORT)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 $(PIPELINE_TEST): $(call obj,$(PIPELINE) $(SUPPORT)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 $(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 
 $(BUILD)/bench: $(call obj,$(BENCHES)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lbenchmark_main $(shell $(PKG_CONFIG) --libs $(BENCH_LIBS))
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lbenchmark_main $(shell $(PKG_CONFIG) --libs $(BENCH_LIBS))
 
 $(BUILD)/replay: $(call obj,$(REPLAY)) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
 
 # Small programs that tests run; the 32-bit one only where it can be built.
 $(BUILD)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
-	$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
+	$(call say,CC)$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
 $(BUILD)/programs/%: tests/bench/%.c tests/bench/percentiles.h
 	@mkdir -p $(@D)
-	$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
+	$(call say,CC)$(CC) -O1 -Wall -Wextra -static -pthread -o $@ $<
 $(BUILD)/programs/exit_now_32: tests/programs/exit_now_32.c
 	@mkdir -p $(@D)
-	-$(CC) -m32 -O1 -nostdlib -static -fno-pic -no-pie -o $@ $<
+	-$(call say,CC)$(CC) -m32 -O1 -nostdlib -static -fno-pic -no-pie -o $@ $<
 
 # Objects: header dependencies come from the compiler (-MMD -MP); a change of
 # flags or compiler rebuilds through $(BUILD)/flags; sql.h must exist first.
 $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CXX)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Most tests run little code of their own; they compile in half the time so.
 THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc

@@ -10,10 +10,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
 #include "preload/audit/record_reader.h"
 #include "preload/base/fd.h"
 #include "records.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {

@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/temp_dir.h"
 #include "preload/base/fd.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -7,12 +7,12 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include "../support/temp_dir.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
@@ -30,11 +30,6 @@ class TrustedFile : public ::testing::Test {
     EXPECT_FALSE(fd.has_value()) << path;
     return fd ? "" : fd.error().message();
   }
-  static std::string content_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
   const TempDir dir_;
 };
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {

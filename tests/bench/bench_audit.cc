@@ -10,12 +10,12 @@
 #include <benchmark/benchmark.h>
 
 #include "../audit/records.h"
-#include "../support/fake_clock.h"
 #include "preload/audit/assembler.h"
 #include "preload/audit/exec_parser.h"
 #include "preload/audit/record_reader.h"
 #include "preload/audit/record_scan.h"
 #include "preload/base/fd.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {

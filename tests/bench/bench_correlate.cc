@@ -2,9 +2,9 @@
 // What joining an audited exec with its mark costs.
 #include <benchmark/benchmark.h>
 
-#include "../support/fake_clock.h"
 #include "preload/capture/watch_list.h"
 #include "preload/correlate/correlator.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {

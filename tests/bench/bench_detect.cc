@@ -5,10 +5,10 @@
 
 #include <benchmark/benchmark.h>
 
-#include "../support/events.h"
-#include "../support/fake_history.h"
 #include "preload/base/config.h"
 #include "preload/detect/rule.h"
+#include "support/events.h"
+#include "support/fake_history.h"
 
 namespace preload {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

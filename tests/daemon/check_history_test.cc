@@ -5,10 +5,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/events.h"
 #include "fake_machine.h"
 #include "preload/store/history_file.h"
 #include "preload/store/sqlite.h"
+#include "support/events.h"
 
 namespace preload {
 namespace {

@@ -18,12 +18,12 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
-#include "../support/temp_dir.h"
 #include "preload/base/fd.h"
 #include "preload/daemon/check.h"
 #include "preload/daemon/machine.h"
 #include "preload/store/store.h"
+#include "support/fake_clock.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 

@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
@@ -27,9 +27,8 @@ class HistoryWorkerTest : public testing::Test {
     return std::make_unique<HistoryWorker>(
         must(open_or_begin_anew(config_.database, clock_)), std::move(rule),
         config_, "test.conf", metrics_, clock_,
-        OutboxFeed::Outlet{
-            [this](const Alert& alert) { return take(alert); },
-            [] { return std::optional<int64_t>(); }},
+        OutboxFeed::Outlet{[this](const Alert& alert) { return take(alert); },
+                           [] { return std::optional<int64_t>(); }},
         [](const std::string& what) { ADD_FAILURE() << what; });
   }
   bool take(const Alert& alert) {

@@ -14,8 +14,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/process.h"
-#include "../support/temp_dir.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -25,9 +25,9 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/process.h"
-#include "../support/temp_dir.h"
 #include "preload/daemon/seccomp.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

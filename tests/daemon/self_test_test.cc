@@ -10,10 +10,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/events.h"
-#include "../support/fake_clock.h"
-#include "../support/temp_dir.h"
 #include "preload/store/store.h"
+#include "support/events.h"
+#include "support/fake_clock.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
 #include "samples.h"
+#include "support/fake_clock.h"
 
 namespace preload {
 namespace {

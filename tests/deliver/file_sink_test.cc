@@ -13,9 +13,9 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
-#include "../support/temp_dir.h"
 #include "samples.h"
+#include "support/fake_clock.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

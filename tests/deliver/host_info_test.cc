@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/temp_dir.h"
 #include "preload/base/clock.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/temp_dir.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -8,11 +8,11 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
-#include "../support/temp_dir.h"
 #include "preload/deliver/text_format.h"
 #include "samples.h"
+#include "support/fake_clock.h"
 #include "support/syslog_daemon.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -15,9 +15,9 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_clock.h"
-#include "../support/temp_dir.h"
+#include "support/fake_clock.h"
 #include "support/syslog_daemon.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

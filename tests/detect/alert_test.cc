@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/events.h"
+#include "support/events.h"
 
 namespace preload {
 namespace {

@@ -21,8 +21,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_history.h"
 #include "preload/detect/new_terms.h"
+#include "support/fake_history.h"
 
 namespace preload {
 namespace {

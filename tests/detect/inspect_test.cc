@@ -17,10 +17,11 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/child_process.h"
-#include "../support/temp_dir.h"
 #include "preload/base/digest.h"
 #include "preload/detect/process_dir.h"
+#include "support/child_process.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
@@ -40,13 +41,6 @@ std::string some_library() {
       return fs::canonical(info.dli_fname);
   }
   return {};
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
 }
 
 ExecEvent event_of(pid_t pid) {

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/run_program.h"
+#include "support/run_program.h"
 
 namespace preload {
 namespace {

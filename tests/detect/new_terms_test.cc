@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/fake_history.h"
 #include "preload/base/clock.h"
+#include "support/fake_history.h"
 
 namespace preload {
 namespace {

@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/run_program.h"
-#include "../support/temp_dir.h"
+#include "support/run_program.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

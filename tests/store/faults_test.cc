@@ -11,10 +11,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/faulty_vfs.h"
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
 #include "preload/store/inspect.h"
+#include "support/faulty_vfs.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
 #include "preload/detect/new_terms.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -2,8 +2,8 @@
 // The history grows with what is new, not with what runs.
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -6,21 +6,16 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
 #include "preload/sql.h"
+#include "support/process.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class HistoryFileTest : public testing::Test {
  protected:

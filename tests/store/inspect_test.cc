@@ -5,9 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
 #include "preload/store/history_file.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
 #include "preload/base/config.h"
 #include "preload/base/text.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {

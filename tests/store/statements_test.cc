@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every statement of the daemon is a look-up, however long the history is.
-#include <fstream>
-#include <iterator>
+#include <filesystem>
 #include <set>
 
 #include <gtest/gtest.h>
 
-#include "../support/store_helper.h"
-#include "../support/temp_dir.h"
+#include "support/process.h"
+#include "support/store_helper.h"
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // Tables that grow with history, and may not be read from end to end.
 const std::set<std::string> kGrowing{
