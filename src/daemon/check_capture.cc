@@ -121,11 +121,10 @@ Finding judge_mode(const Deployment& deployment, const std::string& stated) {
   if (mode == "realtime")
     return good(kCapture, "realtime, every exec before its first instruction");
   if (mode == "nice")
-    return warning(
-        kCapture, "nice, some 0.5 % of short-lived execs are missed: " + reason,
-        deployment.config.realtime_priority == 0
-            ? "remove realtime_priority = 0 from the configuration"
-            : "allow real-time scheduling and restart auditd");
+    return warning(kCapture, "nice, short-lived execs can be missed: " + reason,
+                   deployment.config.realtime_priority == 0
+                       ? "remove realtime_priority = 0 from the configuration"
+                       : "allow real-time scheduling and restart auditd");
   if (mode == "audit" && deployment.config.capture == CaptureChoice::kAudit)
     return warning(kCapture, "audit, short-lived execs are missed: " + reason,
                    "capture = auto in the configuration");

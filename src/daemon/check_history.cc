@@ -104,8 +104,8 @@ Finding judge_file(const Machine& machine, const Deployment& deployment,
       return broken(kFile,
                     path +
                         " is not there, although the plugin runs: it was "
-                        "deleted, and what is stored now is lost",
-                    kRestart);
+                        "deleted, and a new one is begun within seconds",
+                    "--check again; then " + std::string(kRestart));
     return note(kFile,
                 path + " is not there yet, the plugin creates it at its start");
   }

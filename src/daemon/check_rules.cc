@@ -160,8 +160,8 @@ Finding judge_watch(const Deployment& deployment,
       });
   if (watch == rules.end())
     return broken(kWatch,
-                  "there is none: a change is noticed at the next "
-                  "start only",
+                  "there is none: a change is noticed up to 10 s later, and "
+                  "not who made it",
                   mend(deployment));
   const auto& keys = watch->keys;
   if (std::find(keys.begin(), keys.end(), kPreloadFileKey) == keys.end())

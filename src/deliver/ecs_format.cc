@@ -96,6 +96,7 @@ json library_json(const LibraryFact& library, Cutter& cutter) {
   object["named"] = cutter.string(kField, library.named);
   put(object, "path", cutter.string(kField, library.path));
   object["exists"] = library.exists;
+  object["writable_by_others"] = library.writable_by_others;
   if (!library.exists)
     return object;
   put_id(object, "owner", library.owner);
@@ -103,7 +104,6 @@ json library_json(const LibraryFact& library, Cutter& cutter) {
   object["size"] = library.size;
   object["mtime"] = iso_time(library.mtime_us);
   put(object, "sha256", escaped(library.sha256));
-  object["writable_by_others"] = library.writable_by_others;
   object["mapped"] = library.mapped;
   return object;
 }

@@ -121,6 +121,8 @@ void add_library(Fields& fields, const AlertFacts& facts) {
                kPathBytes);
   if (!library.exists) {
     fields.word("lib_exists", "no");
+    if (library.writable_by_others)
+      fields.word("lib_writable", "yes");
   } else {
     fields.id("lib_owner", library.owner);
     fields.word("lib_mode", fmt::format("{:04o}", library.mode));

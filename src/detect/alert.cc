@@ -17,6 +17,7 @@ json json_of(const LibraryFact& fact) {
   json object{{"named", escaped(fact.named)},
               {"path", escaped(fact.path)},
               {"exists", fact.exists},
+              {"writable_by_others", fact.writable_by_others},
               {"mapped", fact.mapped}};
   if (!fact.exists)
     return object;
@@ -26,7 +27,6 @@ json json_of(const LibraryFact& fact) {
   object["mtime_us"] = fact.mtime_us;
   if (!fact.sha256.empty())
     object["sha256"] = escaped(fact.sha256);
-  object["writable_by_others"] = fact.writable_by_others;
   return object;
 }
 

@@ -20,6 +20,7 @@ TEST(AlertFactsJson, ReturnsEveryBytes) {
       fact.path = hostile_bytes(random, 40);
       fact.mapped = random() % 2 == 0;
       fact.exists = random() % 2 == 0;
+      fact.writable_by_others = random() % 2 == 0;
       if (!fact.exists)
         continue;
       fact.owner = static_cast<uint32_t>(random());
@@ -27,7 +28,6 @@ TEST(AlertFactsJson, ReturnsEveryBytes) {
       fact.size = UINT64_MAX - random();
       fact.mtime_us = -static_cast<int64_t>(random());
       fact.sha256 = random() % 2 == 0 ? "" : "ab12";
-      fact.writable_by_others = random() % 2 == 0;
     }
     if (random() % 2 == 0) {
       facts.introducer_pid = static_cast<int32_t>(1 + random() % 9999);

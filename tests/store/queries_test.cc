@@ -28,23 +28,19 @@ class Queries : public testing::Test {
       for (int i = 0; i < 5; ++i)
         seen(trusted, "/usr/sbin/cron", 0, "root", today - day * kDayUs,
              day == 10 && i == 0 ? Verdict::kNew : Verdict::kKnown);
+    looked_at(1, trusted, 0);
     const std::string odd = "/usr/lib/\"q\\uote\".so";
     for (int day = 10; day > 0; --day)
       for (int i = 0; i < 5; ++i)
         seen(odd, "/usr/sbin/cron", 0, "root", today - day * kDayUs,
-             day == 10 && i == 0 ? Verdict::kLearned : Verdict::kKnown);
+             day == 10 && i == 0 ? Verdict::kNew : Verdict::kKnown);
+    looked_at(2, odd, 0);
     for (int i = 0; i < 100; ++i)
       seen("/usr/lib/\x01.so", "/bin/x", 0, "root",
            today - (10 - i / 10) * kDayUs,
            i == 0 ? Verdict::kLearned : Verdict::kKnown);
     seen("/tmp/evil.so", "/usr/bin/id", 1000, "bob", today, Verdict::kNew);
-    AlertFacts facts;
-    LibraryFact& fact = facts.libraries.emplace_back();
-    fact.named = fact.path = "/tmp/evil.so";
-    fact.exists = fact.writable_by_others = true;
-    fact.owner = 1000;
-    fact.mode = 0777;
-    must(store_->add_facts(2, facts));
+    looked_at(3, "/tmp/evil.so", 1000);
     seen("/tmp/evil.so", "/usr/bin/ls", 1000, "bob", today, Verdict::kKnown);
     seen("/usr/lib/a.so:/tmp/evil.so", "/usr/bin/ls", 1002, "eve", today,
          Verdict::kNew);
@@ -62,6 +58,18 @@ class Queries : public testing::Test {
     event.uid = uid;
     event.user = user;
     record(*store_, event, verdict);
+  }
+
+  // The library of an alert's value was found in the hands of its owner.
+  void looked_at(int64_t alert, const std::string& path, uint32_t owner) {
+    AlertFacts facts;
+    LibraryFact& fact = facts.libraries.emplace_back();
+    fact.named = fact.path = path;
+    fact.exists = true;
+    fact.writable_by_others = owner != 0;
+    fact.owner = owner;
+    fact.mode = owner == 0 ? 0755 : 0777;
+    must(store_->add_facts(alert, facts));
   }
 
   // What the sqlite3 command prints, a row a line, columns between '|'.
@@ -132,9 +140,9 @@ TEST_F(Queries, PrintWhatTheyPromise) {
        {"first seen|LD_PRELOAD|bob|/usr/bin/id|origin exec, state alerted, "
         "seen 2 times",
         "used by|LD_PRELOAD|bob|/usr/bin/ls|1 times until",
-        "alert 2 pending|LD_PRELOAD|bob|/usr/bin/id|id -u  cwd=/home/bob  "
+        "alert 3 pending|LD_PRELOAD|bob|/usr/bin/id|id -u  cwd=/home/bob  "
         "audit=",
-        "library of alert 2|LD_PRELOAD|owner bob|/tmp/evil.so|exists, mode "
+        "library of alert 3|LD_PRELOAD|owner bob|/tmp/evil.so|exists, mode "
         "0777, writable by others, not mapped"})
     EXPECT_NE(out.find(part), std::string::npos) << part << "\n" << out;
   EXPECT_EQ(out.find("eve"), std::string::npos) << out;
@@ -151,7 +159,7 @@ TEST_F(Queries, PrintWhatTheyPromise) {
   EXPECT_NE(out.find("|3|████████████████████████████████████████|0\n"),
             std::string::npos)
       << out;
-  EXPECT_NE(out.find("|2|███████████████████████████|3\n"), std::string::npos)
+  EXPECT_NE(out.find("|2|███████████████████████████|4\n"), std::string::npos)
       << out;
 
   out = run("coverage");
@@ -167,6 +175,30 @@ TEST_F(Queries, PrintWhatTheyPromise) {
 TEST_F(Queries, ExceptionCandidatesAreLinesOfAConfiguration) {
   if (!have_cli())
     GTEST_SKIP() << "no sqlite3 command on this machine";
+  const int64_t today = clock_.wall_us();
+  // Nobody looked at the library of what did not alert.
+  for (int day = 10; day > 0; --day)
+    for (int i = 0; i < 5; ++i)
+      seen("/usr/lib/learned.so", "/usr/sbin/cron", 0, "root",
+           today - day * kDayUs,
+           day == 10 && i == 0 ? Verdict::kLearned : Verdict::kKnown);
+  // Often, but not by root.
+  for (int day = 10; day > 0; --day)
+    for (int i = 0; i < 5; ++i)
+      seen("/usr/lib/users.so", "/usr/bin/id", day == 5 && i == 0 ? 0 : 1000,
+           "bob", today - day * kDayUs,
+           day == 10 && i == 0 ? Verdict::kNew : Verdict::kKnown);
+  looked_at(5, "/usr/lib/users.so", 0);
+  // Others could put it there.
+  for (int day = 10; day > 0; --day)
+    for (int i = 0; i < 5; ++i)
+      seen("/srv/absent.so", "/usr/sbin/cron", 0, "root", today - day * kDayUs,
+           day == 10 && i == 0 ? Verdict::kNew : Verdict::kKnown);
+  AlertFacts facts;
+  facts.libraries.emplace_back().named = "/srv/absent.so";
+  facts.libraries.back().writable_by_others = true;
+  must(store_->add_facts(6, facts));
+  must(store_->flush());
   const std::string out = run("exception_candidates");
   const auto config = parse_config(out, "candidates");
   ASSERT_TRUE(config) << config.error().message() << "\n" << out;

@@ -36,7 +36,8 @@ struct LibraryFact {
   uint64_t size = 0;  // bytes
   int64_t mtime_us = 0;
   std::string sha256;               // hexadecimal; empty: not computed
-  bool writable_by_others = false;  // it, or a directory above it
+  // It, or a directory above it; others could put it there.
+  bool writable_by_others = false;
   bool mapped = false;              // the process did map it
 };
 
