@@ -29,14 +29,6 @@ void DecisionTally::count(std::span<const Decision> decisions, int64_t time_us,
       case Verdict::kFlooded:
         metrics_.add(Metric::kTermsFlooded);
         break;
-      case Verdict::kBaseline:
-        ++baseline_terms_;
-        metrics_.add(Metric::kTermsNew);
-        break;
-      case Verdict::kLearned:
-        ++learned_terms_;
-        metrics_.add(Metric::kTermsNew);
-        break;
       default:
         metrics_.add(Metric::kTermsNew);
         break;

@@ -46,7 +46,7 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       queue_(kQueueItems, kQueueBytes),
       held_(metrics),
       tally_(metrics) {
-  learning_ = rule_.rule().learning_until_us > clock_.wall_us();
+  learning_ = learns();
   if (!opened.moved_to.empty())
     announce(
         fmt::format("history lost: the database was damaged and is now "
@@ -185,19 +185,44 @@ Status HistoryWorker::apply(HistoryItem& item, std::vector<Alert>& alerts) {
   return {};  // a barrier
 }
 
-// The first inventory of a database is its baseline.
+// The first inventory of a database is its baseline. Perhaps not at the first
+// try: the database decides whether it was taken.
 Status HistoryWorker::end_inventory(size_t processes,
                                     std::vector<Alert>& alerts) {
-  if (!rule_.rule().inventory_is_baseline)
+  const auto taken = store_->reached(Milestone::kBaselineTaken);
+  if (!taken)
+    return tl::unexpected(taken.error());
+  if (*taken)
     return {};
   Rule rule = rule_.rule();
   rule.inventory_is_baseline = false;
   rule_.set_rule(std::move(rule));
-  if (auto taken = store_->set_baseline_taken(); !taken)
-    return taken;
-  return summarise(fmt::format("baseline terms={} processes={}",
-                               tally_.take_baseline_terms(), processes),
+  if (auto set = store_->set_reached(Milestone::kBaselineTaken); !set)
+    return set;
+  const auto terms = store_->count_of(Verdict::kBaseline);
+  if (!terms)
+    return tl::unexpected(terms.error());
+  return summarise(
+      fmt::format("baseline terms={} processes={}", *terms, processes), alerts);
+}
+
+// Once, when it is over, also if that was while nothing ran.
+Status HistoryWorker::end_learning(std::vector<Alert>& alerts) {
+  if (auto set = store_->set_reached(Milestone::kLearningEnded); !set)
+    return set;
+  const auto terms = store_->count_of(Verdict::kLearned);
+  if (!terms)
+    return tl::unexpected(terms.error());
+  return summarise(fmt::format("learning ended terms={} learning_period={}",
+                               *terms, duration_text(config_.learning_period)),
                    alerts);
+}
+
+bool HistoryWorker::learns() {
+  if (config_.learning_period == 0)
+    return false;
+  const auto ended = store_->reached(Milestone::kLearningEnded);
+  return ended && !*ended;
 }
 
 // Once for each exec, however often it takes to store it: each time is charged
@@ -236,7 +261,7 @@ Status HistoryWorker::apply_config(const Config& config) {
     rule->inventory_is_baseline = rule_.rule().inventory_is_baseline;
     rule_.set_rule(std::move(*rule));
     config_ = config;
-    learning_ = rule_.rule().learning_until_us > clock_.wall_us();
+    learning_ = learns();
   }
   return {};
 }
@@ -282,6 +307,13 @@ void HistoryWorker::begin_anew(std::string_view why) {
   // What was alerted meanwhile is still not to be alerted again.
   if (interim_)
     interim_->use(*store_);
+  // Like the first: with a learning period, and a baseline of what runs.
+  if (auto rule = make_rule(config_, config_file_, store_->created_at_us())) {
+    rule->inventory_is_baseline = true;
+    rule_.set_rule(std::move(*rule));
+  }
+  learning_ = learns();
+  inventory_wanted_ = true;
   feed_.start_over();
   announce(opened->moved_to.empty()
                ? fmt::format("history lost: the database was {}", why)
@@ -374,11 +406,7 @@ void HistoryWorker::keep_house() {
     if (status && excess_)
       status = summarise(to_string(*excess_), alerts);
     if (status && learned)
-      status =
-          summarise(fmt::format("learning ended terms={} learning_period={}",
-                                tally_.learned_terms(),
-                                duration_text(config_.learning_period)),
-                    alerts);
+      status = end_learning(alerts);
     if (status)
       status = tally_.write_hits(*store_);
     if (status)

@@ -95,7 +95,7 @@ Status Pipeline::start_history() {
   auto rule = make_rule(config_, config_file_, store.created_at_us());
   if (!rule)
     return tl::unexpected(rule.error());
-  const auto baseline_taken = store.baseline_taken();
+  const auto baseline_taken = store.reached(Milestone::kBaselineTaken);
   if (!baseline_taken)
     return tl::unexpected(baseline_taken.error());
   rule->inventory_is_baseline = !*baseline_taken;
@@ -168,6 +168,7 @@ Status Pipeline::start_input() {
 
 // The programs that run already, apart from those that the listeners see.
 void Pipeline::start_inventory() {
+  inventory_done_ = false;
   inventory_ = start_thread(
       "inventory",
       [this, names = config_.capture_env_vars, before = now_ticks()] {
@@ -318,6 +319,10 @@ void Pipeline::keep_time() {
     auto deltas = correlator_->take_coverage();
     if (!deltas.empty())
       history_->post(CoverageDeltas{std::move(deltas)});
+  }
+  if (inventory_done_ && history_->take_inventory_wanted()) {
+    inventory_.join();
+    start_inventory();
   }
   if (now_ns >= preload_file_.due_ns()) {
     if (auto event = preload_file_.look(clock_))

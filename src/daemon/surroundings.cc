@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "preload/base/config.h"
 #include "preload/base/text.h"
 #include "preload/correlate/join.h"
 #include "preload/correlate/late_reader.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr int64_t kSoonNs = 200 * kNanosPerMilli;
 constexpr int64_t kWhileFiredNs = 2 * kNanosPerSecond;
 constexpr int64_t kFiredForNs = 20 * kNanosPerSecond;
+constexpr int64_t kGiveAgainNs = kDay * kNanosPerSecond;
 
 std::vector<int32_t> pids_of(const Fd& proc) {
   std::vector<int32_t> pids;
@@ -106,12 +108,14 @@ std::optional<ExecEvent> PreloadFileWatch::look(const Clock& clock) {
   const bool fresh = fired_ns_ != 0 && now_ns - fired_ns_ < kFiredForNs;
   due_ns_ = now_ns + (fresh ? kWhileFiredNs : kLookNs);
   std::vector<EnvVar> entries = preload_file_entries(content_of(path_));
-  if (entries == entries_)
+  const bool same = entries == entries_;
+  if (same && now_ns - given_ns_ < kGiveAgainNs)
     return std::nullopt;
+  given_ns_ = now_ns;
   entries_ = std::move(entries);
   if (entries_.empty())
     return std::nullopt;
-  ExecEvent event = fresh ? toucher_ : ExecEvent{};
+  ExecEvent event = fresh && !same ? toucher_ : ExecEvent{};
   event.origin = Origin::kPreloadFile;
   event.capture = Capture::kLate;
   event.time_us = clock.wall_us();

@@ -77,7 +77,9 @@ Result<Verdict> NewTerms::judge(const ExecEvent& event,
     const auto last = history.last_counted(decision.term.digest);
     if (!last)
       return tl::unexpected(last.error());
-    const int64_t window = rule_.history_window_us;
+    // A process may run for longer than the window.
+    const int64_t window =
+        event.origin == Origin::kInventory ? 0 : rule_.history_window_us;
     if (*last && (window == 0 || event.time_us - **last <= window))
       return Verdict::kKnown;
     verdict = verdict_of_new(event, rule_);

@@ -31,9 +31,11 @@ std::string to_string(const ExcessSummary& summary) {
   for (const Excess& user : summary.users) {
     if (!users.empty())
       users += ", ";
-    users += user.uid == kUnsetId ? "unknown" : std::to_string(user.uid);
-    if (user.container_root)
-      users += " in containers";
+    if (user.payer.containers)
+      users += "in containers";
+    else
+      users += user.payer.uid == kUnsetId ? "unknown"
+                                          : std::to_string(user.payer.uid);
     users += fmt::format(": {} capped, {} flooded", user.capped, user.flooded);
   }
   if (summary.more_users != 0)
@@ -49,18 +51,20 @@ void Shares::set_limits(int64_t interval_us, uint32_t max_alerts) {
   max_alerts_ = max_alerts;
 }
 
-Shares::User Shares::user_of(const ExecEvent& event) {
+Payer payer_of(const ExecEvent& event) {
   // Only root writes /etc/ld.so.preload; no process is known for it.
   if (event.origin == Origin::kPreloadFile)
     return {0, false};
-  const uint32_t id = event.auid != kUnsetId ? event.auid : event.uid;
-  return {id, id == 0 && !event.container.empty()};
+  const bool user_logged_in = event.auid != kUnsetId && event.auid != 0;
+  if (!user_logged_in && !event.container.empty())
+    return {kUnsetId, true};
+  return {event.auid != kUnsetId ? event.auid : event.uid, false};
 }
 
-Shares::Account& Shares::account(User& user) {
-  if (accounts_.size() >= kMaxUsers && !accounts_.contains(user))
-    user = User{};
-  return accounts_[user];
+Shares::Account& Shares::account(const Payer& payer) {
+  if (accounts_.size() >= kMaxUsers && !accounts_.contains(payer))
+    return accounts_[Payer{}];
+  return accounts_[payer];
 }
 
 void Shares::begin_interval(int64_t now_us) {
@@ -69,7 +73,7 @@ void Shares::begin_interval(int64_t now_us) {
 }
 
 void Shares::end_interval(int64_t end_us) {
-  for (auto& [user, account] : accounts_) {
+  for (auto& [payer, account] : accounts_) {
     if (account.capped + account.flooded != 0) {
       if (!ended_)
         ended_ = ExcessSummary{*interval_start_us_, 0, 0, 0, {}, 0};
@@ -77,10 +81,10 @@ void Shares::end_interval(int64_t end_us) {
       ended_->capped += account.capped;
       ended_->flooded += account.flooded;
       const bool room =
-          ended_users_.size() < kMaxUsers || ended_users_.contains(user);
-      Excess& excess = ended_users_[room ? user : User{}];
-      excess.uid = room ? user.id : kUnsetId;
-      excess.container_root = room && user.container_root;
+          ended_users_.size() < kMaxUsers || ended_users_.contains(payer);
+      const Payer told = room ? payer : Payer{};
+      Excess& excess = ended_users_[told];
+      excess.payer = told;
       excess.capped += account.capped;
       excess.flooded += account.flooded;
     }
@@ -98,7 +102,7 @@ void Shares::roll(int64_t now_us) {
   if (!day_start_us_)
     day_start_us_ = now_us;
   if (over(*day_start_us_, kDayMicros, now_us)) {
-    for (auto& [user, account] : accounts_)
+    for (auto& [payer, account] : accounts_)
       account.new_terms = account.new_bytes = 0;
     day_start_us_ = now_us;
   }
@@ -106,11 +110,11 @@ void Shares::roll(int64_t now_us) {
 
 bool Shares::take_space(const ExecEvent& event, uint64_t bytes,
                         int64_t now_us) {
-  User user = user_of(event);
-  if (user.is_root())
+  const Payer payer = payer_of(event);
+  if (payer.is_root())
     return true;
   roll(now_us);
-  Account& account = this->account(user);
+  Account& account = this->account(payer);
   if (account.new_terms >= kMaxNewTerms ||
       account.new_bytes + bytes > kMaxNewBytes) {
     begin_interval(now_us);
@@ -125,10 +129,10 @@ bool Shares::take_space(const ExecEvent& event, uint64_t bytes,
 bool Shares::take_alert(const ExecEvent& event, int64_t now_us) {
   roll(now_us);
   begin_interval(now_us);
-  User user = user_of(event);
-  Account& account = this->account(user);
+  const Payer payer = payer_of(event);
+  Account& account = this->account(payer);
   const uint64_t left = max_alerts_ - std::min<uint64_t>(raised_, max_alerts_);
-  if (left == 0 || (!user.is_root() && account.raised >= left)) {
+  if (left == 0 || (!payer.is_root() && account.raised >= left)) {
     ++account.capped;
     return false;
   }
@@ -142,7 +146,7 @@ std::optional<ExcessSummary> Shares::take_excess(int64_t now_us) {
   if (!ended_)
     return std::nullopt;
   ExcessSummary summary = std::move(*ended_);
-  for (const auto& [user, excess] : ended_users_)
+  for (const auto& [payer, excess] : ended_users_)
     summary.users.push_back(excess);
   std::stable_sort(summary.users.begin(), summary.users.end(),
                    [](const Excess& a, const Excess& b) {

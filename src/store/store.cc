@@ -21,7 +21,11 @@ constexpr uint64_t kTruncatedWal = uint64_t{8} << 20;
 constexpr uint64_t kHoldingWal = uint64_t{32} << 20;
 
 constexpr std::string_view kCreatedAt = "created_at";
-constexpr std::string_view kBaselineAt = "baseline_at";
+
+std::string_view key_of(Milestone milestone) {
+  return milestone == Milestone::kBaselineTaken ? "baseline_at"
+                                                : "learning_ended_at";
+}
 
 }  // namespace
 
@@ -169,17 +173,21 @@ int64_t Store::created_at_us() const {
   return impl_->created_at_us;
 }
 
-Result<bool> Store::baseline_taken() {
-  const auto at = impl_->meta(kBaselineAt);
+Result<bool> Store::reached(Milestone milestone) {
+  const auto at = impl_->meta(key_of(milestone));
   if (!at)
     return tl::unexpected(at.error());
   return at->has_value();
 }
 
-Status Store::set_baseline_taken() {
+Status Store::set_reached(Milestone milestone) {
   return impl_->within([&]() -> Status {
-    return impl_->meta_add.run(kBaselineAt, impl_->clock.wall_us());
+    return impl_->meta_add.run(key_of(milestone), impl_->clock.wall_us());
   });
+}
+
+Result<int64_t> Store::count_of(Verdict verdict) {
+  return impl_->terms.count_of(verdict);
 }
 
 bool Store::in_place() const {

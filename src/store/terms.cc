@@ -71,6 +71,7 @@ Status Terms::prepare() {
                       {&term_add_, sql::statements_term_add},
                       {&term_renew_, sql::statements_term_renew},
                       {&term_seen_, sql::statements_term_seen},
+                      {&term_in_state_, sql::statements_term_in_state},
                       {&sighting_add_, sql::statements_sighting_add},
                       {&sighting_count_, sql::statements_sighting_count},
                       {&sighting_seen_, sql::statements_sighting_seen},
@@ -107,6 +108,14 @@ Result<bool> Terms::stored(const Digest& digest) {
   return *known != nullptr;
 }
 
+Result<int64_t> Terms::count_of(Verdict verdict) {
+  Cursor row = term_in_state_.query(state_of(verdict));
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  return *found ? row.integer(0) : 0;
+}
+
 Result<Terms::Known*> Terms::insert(const ExecEvent& event,
                                     const Decision& decision) {
   const Term& term = decision.term;
@@ -138,8 +147,7 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
   const Seen seen = Seen::once(event.time_us, counts);
-  Place place{0, event.executable, event.uid,
-              event.auid != kUnsetId ? event.auid : event.uid};
+  Place place{0, event.executable, event.uid, payer_of(event)};
   bool batched = false;
   if (*known == nullptr) {
     known = insert(event, decision);
@@ -200,15 +208,17 @@ Result<int64_t*> Terms::rows_of(int64_t term_id) {
   return rows_.insert(term_id, *found ? row.integer(0) : 0);
 }
 
-bool Terms::pay(uint32_t payer, uint64_t bytes, int64_t now_us) {
-  if (payer == 0)
+bool Terms::pay(Payer payer, uint64_t bytes, int64_t now_us) {
+  if (payer.is_root())
     return true;
-  if (const int64_t day = now_us / kDayMicros; day != paid_day_) {
+  // Events of the day before may still come; a clock may be set back further.
+  if (const int64_t day = now_us / kDayMicros;
+      day > paid_day_ || day < paid_day_ - 1) {
     paid_.clear();
     paid_day_ = day;
   }
   if (paid_.size() >= kPayers && !paid_.contains(payer))
-    payer = kUnsetId;
+    payer = Payer{};
   uint64_t& paid = paid_[payer];
   if (paid + bytes > kSightingBytesPerDay)
     return false;

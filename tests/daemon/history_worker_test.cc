@@ -4,6 +4,7 @@
 #include "preload/daemon/history_worker.h"
 
 #include <chrono>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -23,13 +24,43 @@ class HistoryWorkerTest : public testing::Test {
   }
 
   std::unique_ptr<HistoryWorker> start() {
-    Rule rule = must(make_rule(config_, "test.conf", clock_.wall_us()));
+    OpenedStore opened = must(open_or_begin_anew(config_.database, clock_));
+    Rule rule =
+        must(make_rule(config_, "test.conf", opened.store->created_at_us()));
+    rule.inventory_is_baseline =
+        !must(opened.store->reached(Milestone::kBaselineTaken));
     return std::make_unique<HistoryWorker>(
-        must(open_or_begin_anew(config_.database, clock_)), std::move(rule),
-        config_, "test.conf", metrics_, clock_,
+        std::move(opened), std::move(rule), config_, "test.conf", metrics_,
+        clock_,
         OutboxFeed::Outlet{[this](const Alert& alert) { return take(alert); },
                            [] { return std::optional<int64_t>(); }},
         [](const std::string& what) { ADD_FAILURE() << what; });
+  }
+  std::vector<std::string> summaries() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> texts;
+    for (const Alert& alert : sent_)
+      if (alert.kind == AlertKind::kSummary)
+        texts.push_back(alert.summary);
+    return texts;
+  }
+  // A value found in a process that runs already.
+  NewExec found(const std::string& value) {
+    NewExec found{event(value)};
+    found.event.origin = Origin::kInventory;
+    return found;
+  }
+  // All that was sent arrived; then it ends.
+  void end(std::unique_ptr<HistoryWorker>& worker) {
+    std::vector<int64_t> ids;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Alert& alert : sent_)
+        ids.push_back(alert.alert_id);
+    }
+    worker->post(Acknowledged{std::move(ids)});
+    worker->settle(20'000);
+    worker.reset();
   }
   bool take(const Alert& alert) {
     const std::lock_guard lock(mutex_);
@@ -103,6 +134,73 @@ TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
                      "'/known'"),
             "5");
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM term"), "6");
+}
+
+TEST_F(HistoryWorkerTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
+  auto worker = start();
+  auto other =
+      must(Database::open(config_.database, Database::Access::kReadWrite));
+  must(other->execute("BEGIN IMMEDIATE"));
+  worker->post(found("/runs"));
+  worker->post(InventoryDone{5});
+  worker->settle(20'000);  // after the five seconds that a lock is waited for
+  EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
+  must(other->execute("ROLLBACK"));
+  other.reset();
+  clock_.advance_us(10 * kMicrosPerSecond);
+  worker->settle(20'000);
+  worker->settle(20'000);
+  EXPECT_EQ(summaries(),
+            std::vector<std::string>{"baseline terms=1 processes=5"});
+  end(worker);
+  // What the next start finds began while nothing ran.
+  worker = start();
+  worker->post(found("/later"));
+  worker->post(InventoryDone{6});
+  worker->settle(20'000);
+  EXPECT_EQ(summaries().size(), 1U);
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(HistoryWorkerTest, ADatabaseBegunAnewHasABaselineToo) {
+  const auto worker = start();
+  worker->post(InventoryDone{5});
+  worker->settle(20'000);
+  EXPECT_FALSE(worker->take_inventory_wanted());
+  std::filesystem::remove(config_.database);
+  clock_.advance_us(10 * kMicrosPerSecond);
+  worker->settle(20'000);
+  EXPECT_TRUE(worker->take_inventory_wanted());
+  EXPECT_FALSE(worker->take_inventory_wanted());
+  worker->post(found("/runs"));
+  worker->post(InventoryDone{7});
+  worker->settle(20'000);
+  const std::vector<std::string> told = summaries();
+  ASSERT_EQ(told.size(), 3U);
+  EXPECT_TRUE(told[1].starts_with("history lost")) << told[1];
+  EXPECT_EQ(told[2], "baseline terms=1 processes=7");
+  EXPECT_EQ(sent(), 3U);
+}
+
+TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
+  constexpr int64_t kHourUs = 3600 * kMicrosPerSecond;
+  config_.learning_period = 3600;
+  auto worker = start();
+  worker->post(InventoryDone{5});
+  worker->post(NewExec{event("/learned")});
+  worker->settle(20'000);
+  EXPECT_EQ(summaries().size(), 1U);
+  end(worker);
+  clock_.advance_us(2 * kHourUs);
+  for (int i = 0; i < 2; ++i) {
+    worker = start();
+    worker->settle(20'000);
+    worker->settle(20'000);
+    end(worker);
+  }
+  const std::vector<std::string> told = summaries();
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[1], "learning ended terms=1 learning_period=1h");
 }
 
 TEST_F(HistoryWorkerTest, WhatTheRelayHadNoRoomForWhileItRefusedIsSentLater) {

@@ -149,6 +149,15 @@ TEST_F(NewTermsTest, InventoryIsBaselineOnlyForANewDatabase) {
   EXPECT_EQ(decide(event, kNow).at(0), Verdict::kNew);
 }
 
+TEST_F(NewTermsTest, AProcessMayRunForLongerThanTheWindow) {
+  EXPECT_EQ(decide("/a.so"), Verdict::kNew);
+  ExecEvent event = make_event("/a.so", kNow + 40 * kHour);
+  event.origin = Origin::kInventory;
+  EXPECT_EQ(decide(event, event.time_us).at(0), Verdict::kKnown);
+  event.env[0].value = "/b.so";
+  EXPECT_EQ(decide(event, event.time_us).at(0), Verdict::kNew);
+}
+
 TEST_F(NewTermsTest, RecordedUnauditedExecDoesNotSilenceAnAuditedOne) {
   Rule rule = make_rule_of();
   rule.alert_unaudited = false;

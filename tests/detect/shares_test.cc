@@ -82,6 +82,24 @@ TEST(Shares, RootOfAContainerIsNotRoot) {
   EXPECT_EQ(raise(shares, of_user(0), 100), 50);
 }
 
+TEST(Shares, UsersOfAContainerAreNotUsersOfTheMachine) {
+  Shares shares = make_shares(100);
+  ExecEvent event;
+  event.container = "c";
+  int raised = 0;
+  for (event.uid = 0; event.uid < 1000; ++event.uid)
+    raised += raise(shares, event, 1);
+  EXPECT_EQ(raised, 50);
+  event.uid = 0;
+  EXPECT_TRUE(shares.take_space(event, Shares::kMaxNewBytes, kNow));
+  event.uid = 7;
+  EXPECT_FALSE(shares.take_space(event, 1, kNow));
+  // Who logged in on the machine and runs one is that user.
+  event.auid = 1000;
+  EXPECT_TRUE(shares.take_space(event, 1, kNow));
+  EXPECT_EQ(raise(shares, of_user(0), 100), 50);
+}
+
 TEST(Shares, SummaryTellsTheWorstUsers) {
   Shares shares = make_shares(1);
   ASSERT_TRUE(shares.take_alert(of_user(0), kNow));
@@ -91,16 +109,16 @@ TEST(Shares, SummaryTellsTheWorstUsers) {
   ASSERT_TRUE(summary.has_value());
   EXPECT_EQ(summary->capped, 15U * 16 / 2);
   ASSERT_EQ(summary->users.size(), 10U);
-  EXPECT_EQ(summary->users[0].uid, 1014U);
+  EXPECT_EQ(summary->users[0].payer.uid, 1014U);
   EXPECT_EQ(summary->users[0].capped, 15U);
   EXPECT_EQ(summary->more_users, 5U);
   EXPECT_EQ(summary->since_us, kNow);
   EXPECT_EQ(summary->until_us, kNow + kInterval);
   EXPECT_EQ(to_string(ExcessSummary{
-                kNow, kNow + kInterval, 3, 2, {{0, true, 3, 2}}, 1}),
+                kNow, kNow + kInterval, 3, 2, {{{kUnsetId, true}, 3, 2}}, 1}),
             "capped=3 flooded=2 since=2026-11-24T01:47:59.000Z "
             "until=2026-11-24T01:52:59.000Z "
-            "uids=\"0 in containers: 3 capped, 2 flooded, and 1 more\"");
+            "uids=\"in containers: 3 capped, 2 flooded, and 1 more\"");
 }
 
 TEST(Shares, NothingRefusedNothingSaid) {

@@ -142,7 +142,7 @@ TEST(Faults, AnInterruptedCreationIsFinishedLater) {
     disk.mend();
     const auto store = Store::open(path, clock);
     ASSERT_TRUE(store) << nth << ": " << store.error().message();
-    EXPECT_FALSE(must((*store)->baseline_taken()));
+    EXPECT_FALSE(must((*store)->reached(Milestone::kBaselineTaken)));
     EXPECT_EQ(record(**store, exec_event("x"), Verdict::kNew).size(), 1U);
   }
   EXPECT_GT(nth, 5);

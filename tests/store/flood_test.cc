@@ -50,7 +50,7 @@ class Flood : public testing::Test {
   void add_excess() {
     if (const auto excess = rule_.take_capped(clock_.wall_us())) {
       flooded_ += excess->flooded;
-      EXPECT_EQ(excess->users.at(0).uid, 1000U);
+      EXPECT_EQ(excess->users.at(0).payer.uid, 1000U);
     }
   }
   [[nodiscard]] int64_t database_bytes() const {

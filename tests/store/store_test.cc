@@ -317,14 +317,14 @@ TEST_F(StoreTest, CoverageAddsUpAndTakesBack) {
 }
 
 TEST_F(StoreTest, AnInventoryThatWasCutShortIsKnown) {
-  EXPECT_FALSE(must(store_->baseline_taken()));
+  EXPECT_FALSE(must(store_->reached(Milestone::kBaselineTaken)));
   must(store_->begin());
-  must(store_->set_baseline_taken());
+  must(store_->set_reached(Milestone::kBaselineTaken));
   store_->rollback();
-  EXPECT_FALSE(must(store_->baseline_taken()));
-  must(store_->set_baseline_taken());
+  EXPECT_FALSE(must(store_->reached(Milestone::kBaselineTaken)));
+  must(store_->set_reached(Milestone::kBaselineTaken));
   reopen();
-  EXPECT_TRUE(must(store_->baseline_taken()));
+  EXPECT_TRUE(must(store_->reached(Milestone::kBaselineTaken)));
 }
 
 TEST_F(StoreTest, NamesOfUsersShowWhereverTheyBecomeKnown) {

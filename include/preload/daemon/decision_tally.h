@@ -6,7 +6,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
@@ -15,8 +14,8 @@
 
 namespace preload {
 
-// Counts decisions in the metrics, uses of exceptions for the history, and the
-// terms of the periods that end with a summary. The store thread's.
+// Counts decisions in the metrics, and uses of exceptions for the history. The
+// store thread's.
 class DecisionTally {
  public:
   explicit DecisionTally(Metrics& metrics) : metrics_(metrics) {}
@@ -29,11 +28,6 @@ class DecisionTally {
   Status write_hits(Store& store) const;
   void forget_hits() { hits_.clear(); }
 
-  // Terms of the baseline since the last call.
-  uint64_t take_baseline_terms() { return std::exchange(baseline_terms_, 0); }
-  // Terms of the learning period so far.
-  [[nodiscard]] uint64_t learned_terms() const { return learned_terms_; }
-
  private:
   // Of an exception, since they were last forgotten.
   struct Hits {
@@ -43,8 +37,6 @@ class DecisionTally {
 
   Metrics& metrics_;
   std::map<std::string, Hits> hits_;  // by the exception's text
-  uint64_t baseline_terms_ = 0;
-  uint64_t learned_terms_ = 0;
 };
 
 }  // namespace preload

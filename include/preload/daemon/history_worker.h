@@ -61,6 +61,11 @@ class HistoryWorker {
   // Processes what is queued and ends the thread.
   void stop();
 
+  // A database was begun anew, and an inventory is to be its baseline: once.
+  [[nodiscard]] bool take_inventory_wanted() {
+    return inventory_wanted_.exchange(false);
+  }
+
   // Beats every second and with each batch.
   [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
@@ -73,6 +78,8 @@ class HistoryWorker {
   Status apply_exec(NewExec& exec, std::vector<Alert>& alerts);
   Status apply_config(const Config& config);
   Status end_inventory(size_t processes, std::vector<Alert>& alerts);
+  Status end_learning(std::vector<Alert>& alerts);
+  [[nodiscard]] bool learns();
   Status summarise(const std::string& text, std::vector<Alert>& alerts);
   void hold(HistoryItem item);
   void decide_meanwhile(NewExec& exec);
@@ -102,7 +109,8 @@ class HistoryWorker {
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
   std::optional<ExcessSummary> excess_;  // to be summed up; kept until it is
-  bool learning_ = false;
+  bool learning_ = false;                // its end is still to be told
+  std::atomic<bool> inventory_wanted_{false};
 
   Pulse pulse_;
   std::atomic<bool> stopping_{false};

@@ -44,7 +44,8 @@ class PreloadFileWatch {
   // The audit watch has fired; `event` tells who.
   void fired(ExecEvent event, int64_t now_ns);
   // An event with the file's entries as its variables when it is time to look
-  // and it holds other ones than before.
+  // and it holds other ones than before; once a day the same again, so that
+  // they stay known.
   [[nodiscard]] std::optional<ExecEvent> look(const Clock& clock);
   // When to look next (CLOCK_MONOTONIC, ns).
   [[nodiscard]] int64_t due_ns() const { return due_ns_; }
@@ -55,6 +56,7 @@ class PreloadFileWatch {
   ExecEvent toucher_;     // who fired last
   int64_t fired_ns_ = 0;  // 0 = nobody for long
   int64_t due_ns_ = 0;
+  int64_t given_ns_ = 0;
 };
 
 }  // namespace preload

@@ -35,10 +35,10 @@ struct LibraryFact {
   uint32_t mode = 0;  // permission bits
   uint64_t size = 0;  // bytes
   int64_t mtime_us = 0;
-  std::string sha256;               // hexadecimal; empty: not computed
+  std::string sha256;  // hexadecimal; empty: not computed
   // It, or a directory above it; others could put it there.
   bool writable_by_others = false;
-  bool mapped = false;              // the process did map it
+  bool mapped = false;  // the process did map it
 };
 
 // What an inspector found out between the decision and the sending.

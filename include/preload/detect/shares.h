@@ -11,27 +11,37 @@
 // New terms: kMaxNewTerms and kMaxNewBytes per user and day. What is beyond is
 // counted, not stored.
 //
-// A user is the login user, or the real one where no one logged in. Root may
-// take all there is, since who is root can stop us anyway; the root of a
-// container is not that root, and those of all containers are one user.
+// What is taken is charged to a payer.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "preload/correlate/exec_event.h"
 
 namespace preload {
 
-// What one user was refused. `uid` is kUnsetId for all unknown users and those
-// beyond the bound of the table together.
+// Whose share it is: the login user's, or the real one's where no one logged
+// in. Root may take all there is, since who is root can stop us anyway. The
+// root of a container is not that root, and may be any user in there: where no
+// user logged in on the host, all containers together are one payer.
+struct Payer {
+  uint32_t uid = kUnsetId;  // kUnsetId: unknown, or beyond a table's bound
+  bool containers = false;
+
+  auto operator<=>(const Payer&) const = default;
+  [[nodiscard]] bool is_root() const { return uid == 0 && !containers; }
+};
+[[nodiscard]] Payer payer_of(const ExecEvent& event);
+
+// What one payer was refused.
 struct Excess {
-  uint32_t uid = kUnsetId;
-  bool container_root = false;
+  Payer payer;
   uint64_t capped = 0;   // alerts that were kept, not sent
   uint64_t flooded = 0;  // new terms that were not even stored
 };
@@ -68,15 +78,6 @@ class Shares {
   [[nodiscard]] std::optional<ExcessSummary> take_excess(int64_t now_us);
 
  private:
-  struct User {
-    uint32_t id = kUnsetId;
-    bool container_root = false;
-    bool operator<(const User& other) const {
-      return std::tie(id, container_root) <
-             std::tie(other.id, other.container_root);
-    }
-    [[nodiscard]] bool is_root() const { return id == 0 && !container_root; }
-  };
   struct Account {
     uint64_t raised = 0;  // of this interval
     uint64_t capped = 0;
@@ -85,8 +86,7 @@ class Shares {
     uint64_t new_bytes = 0;
   };
 
-  static User user_of(const ExecEvent& event);
-  Account& account(User& user);
+  Account& account(const Payer& payer);
   void roll(int64_t now_us);
   void end_interval(int64_t end_us);
   void begin_interval(int64_t now_us);
@@ -96,9 +96,9 @@ class Shares {
   std::optional<int64_t> interval_start_us_;
   std::optional<int64_t> day_start_us_;
   uint64_t raised_ = 0;  // of this interval
-  std::map<User, Account> accounts_;
+  std::map<Payer, Account> accounts_;
   std::optional<ExcessSummary> ended_;
-  std::map<User, Excess> ended_users_;
+  std::map<Payer, Excess> ended_users_;
 };
 
 }  // namespace preload

@@ -21,6 +21,12 @@
 
 namespace preload {
 
+// What happens once in the life of a database.
+enum class Milestone {
+  kBaselineTaken,  // the first inventory is complete
+  kLearningEnded,  // and summed up
+};
+
 class Store final : public History {
  public:
   // Opens or creates the database at `path` and migrates it; see
@@ -36,11 +42,11 @@ class Store final : public History {
   [[nodiscard]] bool created() const;
   // When the database was created; the learning period begins there. Wall, us.
   [[nodiscard]] int64_t created_at_us() const;
-  // False until set_baseline_taken() is committed: set it together with the
-  // last of a new database's inventory, so that a start that was cut short is
-  // begun again.
-  [[nodiscard]] Result<bool> baseline_taken();
-  Status set_baseline_taken();
+  // Kept when the transaction is committed: what was cut short is done again.
+  [[nodiscard]] Result<bool> reached(Milestone milestone);
+  Status set_reached(Milestone milestone);
+  // Terms that became what they are with this verdict. Looks at all terms.
+  [[nodiscard]] Result<int64_t> count_of(Verdict verdict);
   // False when the file was deleted or replaced while in use: what is stored
   // from now on is lost at the end. Open again.
   [[nodiscard]] bool in_place() const;

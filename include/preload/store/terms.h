@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
 #include "preload/detect/new_terms.h"
+#include "preload/detect/shares.h"
 #include "preload/store/counts.h"
 #include "preload/store/recent_map.h"
 #include "preload/store/sqlite.h"
@@ -31,9 +33,8 @@ class Terms {
   // A user who copies a program to ever new names makes no more rows than
   // this of one term; the term goes on counting.
   static constexpr int64_t kSightingsPerTerm = 4096;
-  // And no more bytes of rows than this of all terms in a day. A user is the
-  // login user, or the real one where no one logged in; root has no limit, and
-  // those beyond the first kPayers share one account.
+  // And no payer (shares.h) more bytes of rows than this of all terms in a day;
+  // root has no limit, and those beyond the first kPayers share one account.
   static constexpr uint64_t kSightingBytesPerDay = uint64_t{64} << 20;
   static constexpr size_t kPayers = 1024;
 
@@ -44,6 +45,7 @@ class Terms {
   Result<bool> stored(const Digest& digest);
   // Records one decision of an event; gives the row of the term.
   Result<int64_t> record(const ExecEvent& event, const Decision& decision);
+  Result<int64_t> count_of(Verdict verdict);
   // The names of the event's users, where they are known.
   Status note_users(const ExecEvent& event);
   Status note_user(uint32_t uid, const std::string& name);
@@ -70,7 +72,7 @@ class Terms {
     int64_t term_id = 0;
     std::string executable;
     uint32_t uid = 0;
-    uint32_t payer = 0;  // whose share the row is taken from
+    Payer payer;  // whose share the row is taken from
     auto operator<=>(const Place&) const = default;
   };
   struct PlaceHash {
@@ -88,7 +90,7 @@ class Terms {
   Status write_sighting(const Place& place, const Seen& seen);
   Result<int64_t*> rows_of(int64_t term_id);
   // False when his share of this day is used up.
-  [[nodiscard]] bool pay(uint32_t payer, uint64_t bytes, int64_t now_us);
+  [[nodiscard]] bool pay(Payer payer, uint64_t bytes, int64_t now_us);
 
   Database& database_;
   RecentMap<Digest, Known, DigestHash> known_{kCached};
@@ -98,14 +100,15 @@ class Terms {
   size_t path_bytes_ = 0;  // added to sightings_seen_ since write()
   // Rows in `sighting` by term: counting them costs as much as they are long.
   RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
-  std::unordered_map<uint32_t, uint64_t> paid_;  // bytes of paid_day_, by user
-  int64_t paid_day_ = 0;                         // since the epoch
+  std::map<Payer, uint64_t> paid_;  // bytes of paid_day_
+  int64_t paid_day_ = 0;            // since the epoch
   uint64_t refused_ = 0;
 
   Statement term_find_;
   Statement term_add_;
   Statement term_renew_;
   Statement term_seen_;
+  Statement term_in_state_;
   Statement sighting_add_;
   Statement sighting_count_;
   Statement sighting_seen_;
