@@ -142,6 +142,7 @@ Status HistoryWorker::store_all(std::span<HistoryItem> items) {
   std::vector<Alert> alerts;
   Status status;
   for (HistoryItem& item : items) {
+    pulse_.beat();
     status = apply(item, alerts);
     if (!status)
       break;

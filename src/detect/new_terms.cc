@@ -4,17 +4,34 @@
 #include <algorithm>
 #include <utility>
 
+#include "preload/base/text.h"
+
 namespace preload {
 namespace {
 
-// About what one new term of the event takes on disk: the whole event is kept
-// with each alert.
+// What text takes on disk: \xNN for what is not printable.
+uint64_t text_bytes(const std::string& bytes) {
+  return escaped(bytes).size();
+}
+
+// About what a new term takes on disk, but for its event: rows and indexes, the
+// value in escaped and perhaps in exact form.
+uint64_t disk_bytes(const Term& term) {
+  constexpr uint64_t kRows = 512;
+  uint64_t bytes = kRows + text_bytes(term.value) + term.value.size();
+  for (const std::string& value : term.context)
+    bytes += text_bytes(value);
+  return bytes;
+}
+
+// The event itself, which is kept once with all its alerts: JSON, in which a
+// backslash is two.
 uint64_t disk_bytes(const ExecEvent& event) {
-  uint64_t bytes = 512 + event.executable.size() + event.cwd.size();
+  uint64_t bytes = text_bytes(event.executable) + text_bytes(event.cwd);
   for (const EnvVar& var : event.env)
-    bytes += var.name.size() + var.value.size();
+    bytes += text_bytes(var.name) + text_bytes(var.value);
   for (const std::string& argument : event.argv)
-    bytes += argument.size();
+    bytes += text_bytes(argument);
   return bytes;
 }
 
@@ -70,7 +87,8 @@ void NewTerms::set_rule(Rule rule) {
 
 Result<Verdict> NewTerms::judge(const ExecEvent& event,
                                 const Decision& decision, int64_t now_us,
-                                History& history) {
+                                History& history,
+                                std::optional<uint64_t>& event_bytes) {
   Verdict verdict = Verdict::kExcepted;
   bool has_row = false;
   if (!decision.exception) {
@@ -93,8 +111,14 @@ Result<Verdict> NewTerms::judge(const ExecEvent& event,
   }
   // An alert is a row of its own, whether or not the term has one.
   const bool grows = verdict == Verdict::kNew || !has_row;
-  if (grows && !shares_.take_space(event, disk_bytes(event), now_us))
-    return Verdict::kFlooded;
+  if (grows) {
+    if (!event_bytes)
+      event_bytes = disk_bytes(event);
+    const uint64_t bytes = disk_bytes(decision.term) + *event_bytes;
+    if (!shares_.take_space(event, bytes, now_us))
+      return Verdict::kFlooded;
+    event_bytes = 0;
+  }
   if (verdict == Verdict::kNew && !shares_.take_alert(event, now_us))
     return Verdict::kCapped;
   return verdict;
@@ -105,6 +129,7 @@ Result<std::vector<Decision>> NewTerms::decide(const ExecEvent& event,
                                                History& history) {
   std::vector<Decision> decisions;
   FieldValues values(event);
+  std::optional<uint64_t> event_bytes;
   for (Term& term : terms_.terms_of(event)) {
     Decision decision{std::move(term), Verdict::kKnown, std::nullopt};
     const auto applying = std::find_if(
@@ -113,7 +138,7 @@ Result<std::vector<Decision>> NewTerms::decide(const ExecEvent& event,
     if (applying != rule_.exceptions.end())
       decision.exception =
           static_cast<size_t>(applying - rule_.exceptions.begin());
-    const auto verdict = judge(event, decision, now_us, history);
+    const auto verdict = judge(event, decision, now_us, history, event_bytes);
     if (!verdict)
       return tl::unexpected(verdict.error());
     decision.verdict = *verdict;

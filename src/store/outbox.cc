@@ -21,16 +21,19 @@ std::optional<std::string> audit_id(const ExecEvent& event) {
   return to_string(event.audit);
 }
 
-// What an alert carries of its event.
-ExecEvent event_for(const Term& term, const ExecEvent& event) {
-  ExecEvent copy = event;
+void drop_large_environment(ExecEvent& event) {
   size_t bytes = 0;
   for (const EnvVar& variable : event.env)
     bytes += variable.name.size() + variable.value.size();
   if (bytes > Outbox::kEnvBytes)
-    std::erase_if(copy.env, [&](const EnvVar& variable) {
-      return variable.name != term.variable || variable.value != term.value;
-    });
+    event.env.clear();
+}
+
+// What an alert carries of its event, whose large environment was dropped.
+ExecEvent event_for(const Term& term, const ExecEvent& event) {
+  ExecEvent copy = event;
+  if (copy.env.empty())
+    copy.env.push_back({term.variable, term.value});
   return copy;
 }
 
@@ -121,6 +124,8 @@ Status Outbox::prepare() {
 }
 
 Result<int64_t> Outbox::add_exec(const ExecEvent& event) {
+  raising_ = event;
+  drop_large_environment(raising_);
   const Status added = exec_add_.run(
       event.time_us, event.pid, event.exec_ns, audit_id(event),
       escaped(event.executable), escaped(command_line(event.argv)), event.uid,
@@ -130,9 +135,8 @@ Result<int64_t> Outbox::add_exec(const ExecEvent& event) {
   return database_.last_insert_id();
 }
 
-Result<Alert> Outbox::raise(int64_t exec_id, const ExecEvent& event,
-                            int64_t term_id, const Term& term, AlertState state,
-                            const AlertMark& mark) {
+Result<Alert> Outbox::raise(int64_t exec_id, int64_t term_id, const Term& term,
+                            AlertState state, const AlertMark& mark) {
   Alert alert;
   alert.state = state;
   alert.raised_at_us = clock_.wall_us();
@@ -140,7 +144,7 @@ Result<Alert> Outbox::raise(int64_t exec_id, const ExecEvent& event,
   alert.risk_score = mark.risk_score;
   alert.term = term;
   if (state == AlertState::kPending)
-    alert.event = event_for(term, event);
+    alert.event = event_for(term, raising_);
   const Status added =
       alert_add_.run(kNewTermKind, to_string(state), alert.raised_at_us,
                      term_id, exec_id, mark.severity, mark.risk_score, nullptr);
@@ -202,6 +206,7 @@ Result<std::vector<Alert>> Outbox::pending(int64_t after, size_t limit) {
     if (alert.kind == AlertKind::kNewTerm) {
       if (const int64_t exec_id = row.integer(kExecId); exec_id != parsed) {
         event = event_from(row);
+        drop_large_environment(event);
         parsed = exec_id;
       }
       alert.event = event_for(alert.term, event);

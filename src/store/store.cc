@@ -241,7 +241,7 @@ Result<std::vector<Alert>> Store::record(const ExecEvent& event,
         exec_id = *added;
       }
       Result<Alert> alert = impl_->outbox.raise(
-          *exec_id, event, *term_id, decision.term,
+          *exec_id, *term_id, decision.term,
           capped ? AlertState::kCapped : AlertState::kPending, mark);
       if (!alert)
         return tl::unexpected(alert.error());

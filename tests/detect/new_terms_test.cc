@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/detect/new_terms.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -156,6 +157,22 @@ TEST_F(NewTermsTest, AProcessMayRunForLongerThanTheWindow) {
   EXPECT_EQ(decide(event, event.time_us).at(0), Verdict::kKnown);
   event.env[0].value = "/b.so";
   EXPECT_EQ(decide(event, event.time_us).at(0), Verdict::kNew);
+}
+
+// What an event takes on disk was summed up for each of its values: seconds of
+// the store thread for an exec with as many as fit.
+TEST_F(NewTermsTest, AnExecOfManyValuesIsPaidOnceAndDecidedFast) {
+  ExecEvent event = make_event("", kNow, 1000);
+  event.env.clear();
+  for (int i = 0; i < 20'000; ++i)
+    event.env.push_back({"LD_PRELOAD", "/many/" + std::to_string(i)});
+  const auto verdicts = decide(event, kNow);
+  const auto count = [&](Verdict verdict) {
+    return std::count(verdicts.begin(), verdicts.end(), verdict);
+  };
+  EXPECT_EQ(count(Verdict::kNew), 50);
+  EXPECT_EQ(count(Verdict::kCapped), int64_t{Shares::kMaxNewTerms} - 50);
+  EXPECT_EQ(count(Verdict::kFlooded), 10'000);
 }
 
 TEST_F(NewTermsTest, RecordedUnauditedExecDoesNotSilenceAnAuditedOne) {

@@ -77,8 +77,11 @@ class NewTerms {
   [[nodiscard]] const Rule& rule() const { return rule_; }
 
  private:
+  // `event_bytes` is what the event still takes on disk: nothing when not known
+  // yet, 0 when paid with one of its terms.
   Result<Verdict> judge(const ExecEvent& event, const Decision& decision,
-                        int64_t now_us, History& history);
+                        int64_t now_us, History& history,
+                        std::optional<uint64_t>& event_bytes);
 
   Rule rule_;
   TermMaker terms_;

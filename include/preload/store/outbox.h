@@ -36,11 +36,11 @@ class Outbox {
       : database_(database), clock_(clock) {}
   Status prepare();
 
-  // Stores the exec that raises alerts; gives its row for raise().
+  // Stores the exec that raises alerts; gives its row.
   Result<int64_t> add_exec(const ExecEvent& event);
-  Result<Alert> raise(int64_t exec_id, const ExecEvent& event, int64_t term_id,
-                      const Term& term, AlertState state,
-                      const AlertMark& mark);
+  // An alert of the exec that was added last.
+  Result<Alert> raise(int64_t exec_id, int64_t term_id, const Term& term,
+                      AlertState state, const AlertMark& mark);
   Result<Alert> raise_summary(const std::string& summary,
                               const AlertMark& mark);
   // The exec of a stored event without an audit event turns out to have one.
@@ -52,6 +52,7 @@ class Outbox {
  private:
   Database& database_;
   const Clock& clock_;
+  ExecEvent raising_;  // the exec that was added last, for its alerts
   Statement exec_add_;
   Statement exec_complete_;
   Statement alert_add_;
