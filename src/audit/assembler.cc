@@ -143,8 +143,10 @@ void Assembler::expire() {
   const int64_t opened_before = clock_.monotonic_ns() - kEventTimeoutNs;
   for (auto event = open_.begin(); event != open_.end();) {
     const auto current = event++;
-    if (current->second.opened_ns <= opened_before)
-      end(current);
+    if (current->second.opened_ns > opened_before)
+      continue;
+    cut(current->second);
+    end(current);
   }
 }
 

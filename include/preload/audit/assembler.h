@@ -70,7 +70,8 @@ class AuditHandler {
 // Bounds, and what happens then: a record over kMaxEventBytes or
 // kMaxEventRecords is left out of its event; over kMaxOpen or kMaxBytes the
 // event that has waited longest ends early. Each event so cut is counted in
-// Metric::kRecordsOrphaned, and so is one that libauparse could not parse.
+// Metric::kRecordsOrphaned, and so is one that never ended, or that libauparse
+// could not parse.
 class Assembler {
  public:
   static constexpr size_t kMaxOpen = 1024;
