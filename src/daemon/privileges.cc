@@ -34,6 +34,9 @@ constexpr std::array<KeptCapability, 4> kKept{{
      "to give listener threads SCHED_FIFO or nice -20"},
 }};
 
+// Two for each CPU, of which there may be 2000 (exec_capture.cc), and the rest.
+constexpr rlim_t kDescriptors = 8192;
+
 constexpr auto kBothSets =
     static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
 
@@ -169,6 +172,12 @@ void shed_inherited() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < kDescriptors) {
+    files.rlim_cur = std::min(kDescriptors, files.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
 }
 
 Status give_up_root(const std::optional<Identity>& user, bool audit_message) {

@@ -257,6 +257,8 @@ TEST(ShedInherited, LeavesNothingOfTheCaller) {
           ::sigfillset(&all);
           ::sigprocmask(SIG_SETMASK, &all, nullptr);
           ::close(1);
+          const rlimit few_files{256, 4096};
+          ::setrlimit(RLIMIT_NOFILE, &few_files);
           shed_inherited();
           return true;
         },
@@ -276,6 +278,12 @@ TEST(ShedInherited, LeavesNothingOfTheCaller) {
               rlimit core{};
               ::getrlimit(RLIMIT_CORE, &core);
               return core.rlim_max == 0;
+            }),
+            0);
+  EXPECT_EQ(left([] {
+              rlimit files{};
+              ::getrlimit(RLIMIT_NOFILE, &files);
+              return files.rlim_cur == 4096 && files.rlim_max == 4096;
             }),
             0);
   ::close(inherited);
