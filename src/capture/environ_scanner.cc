@@ -51,6 +51,7 @@ std::string_view EnvironScanner::take_name(std::string_view piece) {
       state_ = State::kSkip;
       if (watched_.matches(name)) {
         state_ = State::kValue;
+        ++found_;
         out_.begin(Section::kEnv);
         fits_ = out_.append(name) && out_.append("=");
       }
@@ -93,6 +94,7 @@ std::string_view EnvironScanner::take_value(std::string_view piece) {
 void EnvironScanner::end_value() {
   if (fits_) {
     out_.end();
+    ++kept_;
   } else {
     out_.abandon();
     out_.set_truncated();
@@ -103,6 +105,11 @@ void EnvironScanner::end_value() {
 void EnvironScanner::finish() {
   if (state_ == State::kValue)
     end_value();
+}
+
+void EnvironScanner::cut() {
+  fits_ = false;
+  finish();
 }
 
 }  // namespace preload

@@ -69,7 +69,7 @@ Result<std::unique_ptr<ExecListener>> ExecListener::open(
   auto socket = open_connector(filter, kSocketBuffer);
   if (!socket)
     return tl::unexpected(socket.error());
-  auto ring = ByteRing::create(kMaxSnapshot);
+  auto ring = ByteRing::create(kRingBytes);
   if (!ring)
     return tl::unexpected(ring.error());
   std::unique_ptr<ExecListener> listener(
@@ -83,7 +83,7 @@ Result<std::unique_ptr<ExecListener>> ExecListener::open_beside(
   Fd socket(::fcntl(first.socket_.get(), F_DUPFD_CLOEXEC, 0));
   if (!socket)
     return fail("cannot share a connector socket", errno);
-  auto ring = ByteRing::create(kMaxSnapshot);
+  auto ring = ByteRing::create(kRingBytes);
   if (!ring)
     return tl::unexpected(ring.error());
   std::unique_ptr<ExecListener> listener(new ExecListener(
@@ -218,19 +218,20 @@ void ExecListener::take(std::span<const std::byte> datagram) {
     return;
   pulse_->beat();
   const WatchList* watched = acquire_list();
+  const auto room = ring_.reserve();
   const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
-                                    ring_.reserve());
+                                    room.first(ring_share(room.size())));
   // After a read that hung, what is shared may be gone.
   if (stopping_)
     return;
   hazard_.store(nullptr);
-  if (outcome.length == 0) {
+  const bool full = outcome.length == 0 || outcome.error == ENOBUFS;
+  if (full)
     shared_.metrics.add(Metric::kRingFull);
-  } else {
+  if (outcome.length > 0)
     ring_.commit(outcome.length);
-  }
-  const bool urgent =
-      outcome.kind == SnapshotKind::kWatched || ring_.used() > kRingHigh;
+  const bool urgent = full || outcome.kind == SnapshotKind::kWatched ||
+                      ring_.used() > kRingHigh;
   if (urgent && shared_.armed.exchange(false))
     signal_event(shared_.wake);
 }

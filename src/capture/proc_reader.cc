@@ -90,18 +90,19 @@ ReadOutcome ProcReader::read(int32_t pid, uint64_t exec_ns,
                              const WatchList& watched,
                              std::span<std::byte> space) {
   SnapshotWriter out(space);
-  out.set_limit(space.size() - std::min(space.size(), kOtherSections));
   EnvironScanner scanner(watched, out);
-  const Environ environ = read_environ(pid, scanner);
+  const Environ environ = read_environ(pid, scanner, out);
   ReadOutcome outcome;
   outcome.error = environ.error;
   outcome.scrubbed = environ.bytes > 0 && scanner.pairs() == 0;
-  if (out.any_begun()) {
+  if (scanner.kept() > 0) {
     outcome.kind = SnapshotKind::kWatched;
     if (environ.error != 0)
       out.set_truncated();
-    out.set_limit(space.size());
-    read_rest(pid, out);
+    if (!environ.rest_read)
+      read_rest(pid, out);
+  } else if (scanner.watched() > 0 && environ.error == 0) {
+    outcome.error = ENOBUFS;
   } else if (environ.error == 0) {
     outcome.kind = SnapshotKind::kNothing;
   }
@@ -110,17 +111,30 @@ ReadOutcome ProcReader::read(int32_t pid, uint64_t exec_ns,
 }
 
 ProcReader::Environ ProcReader::read_environ(int32_t pid,
-                                             EnvironScanner& scanner) {
+                                             EnvironScanner& scanner,
+                                             SnapshotWriter& out) {
   Environ result;
   const Fd file = open_at(proc_, ProcPath(pid, "/environ").c_str());
-  if (!file)
-    return {0, errno};
+  if (!file) {
+    result.error = errno;
+    return result;
+  }
+  out.leave(kOtherSections);
   bool ends_with_nul = false;
   while (true) {
     const ssize_t n = ::read(file.get(), buffer_.data(), buffer_.size());
-    if (n < 0)
-      return {result.bytes, errno};
+    if (n < 0) {
+      result.error = errno;
+      scanner.cut();
+      return result;
+    }
     const auto length = static_cast<size_t>(n);
+    // Much is to come, and a program that was moved to another CPU runs
+    // meanwhile. From then on it may make all reads hang but of what is open.
+    if (length == buffer_.size() && !result.rest_read) {
+      read_rest(pid, out);
+      result.rest_read = true;
+    }
     scanner.feed({buffer_.data(), length});
     result.bytes += length;
     if (length > 0)
@@ -130,18 +144,24 @@ ProcReader::Environ ProcReader::read_environ(int32_t pid,
       break;
   }
   scanner.finish();
-  // Short because it ended, or because the process did. A block ends with the
-  // NUL of its last string; a long one is compared with the size it should
-  // have, since a cut between strings looks the same. No bytes at all may be
-  // an empty environment.
-  if (ends_with_nul && result.bytes < buffer_.size())
-    return result;
+  if (!ends_with_nul || result.rest_read)
+    result.error = why_short(pid, file, result.bytes);
+  return result;
+}
+
+// Short because it ended, or because the process did: 0 or an errno. A block
+// in one piece that ends with the NUL of its last string is whole and needs
+// no such look; a cut between strings looks the same.
+int ProcReader::why_short(int32_t pid, const Fd& environ, size_t bytes) const {
+  // While there is something to read, the memory is there, and has been.
+  char first = 0;
+  if (bytes > 0)
+    return ::pread(environ.get(), &first, 1, 0) == 1 ? 0 : EIO;
+  // An empty environment, or no memory any more.
   const std::optional<size_t> size = environ_size(pid);
   if (!size)
-    result.error = ESRCH;
-  else if (*size > result.bytes)
-    result.error = EIO;
-  return result;
+    return ESRCH;
+  return *size > 0 ? EIO : 0;
 }
 
 // What the memory of the process says of its environment's size; nothing when
@@ -156,6 +176,7 @@ std::optional<size_t> ProcReader::environ_size(int32_t pid) const {
 }
 
 void ProcReader::read_rest(int32_t pid, SnapshotWriter& out) {
+  out.leave(0);
   // The directory stays bound to the process that it was opened for.
   const Fd dir(::openat(proc_, ProcPath(pid, "").c_str(),
                         O_PATH | O_DIRECTORY | O_CLOEXEC));

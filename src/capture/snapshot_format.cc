@@ -180,7 +180,6 @@ std::optional<size_t> environ_size_of_stat(std::string_view stat) {
 }
 
 void SnapshotWriter::begin(Section what) {
-  begun_ = true;
   section_ = size_;
   if (size_ + kSectionHeader > limit_)
     return;
@@ -215,8 +214,10 @@ size_t SnapshotWriter::finish(SnapshotKind kind, int error, int32_t pid,
                               uint64_t exec_ns) {
   if (space_.size() < kSnapshotHeader)
     return 0;
-  if (kind != SnapshotKind::kWatched)
+  if (kind != SnapshotKind::kWatched) {
     size_ = kSnapshotHeader;
+    truncated_ = false;
+  }
   space_[0] = static_cast<std::byte>(kind);
   space_[1] = static_cast<std::byte>(truncated_ ? 1 : 0);
   store(space_.data() + 2, static_cast<uint16_t>(error));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/environ_scanner.h"
 
+#include <cerrno>
 #include <cstring>
 #include <random>
 #include <string>
@@ -82,6 +83,27 @@ TEST(EnvironScanner, WhatDoesNotFitIsSaidToBeTruncated) {
   EXPECT_TRUE(found.truncated);
   ASSERT_GT(found.env.size(), 10U);
   EXPECT_EQ(found.env[10].value.substr(0, 3), "10x");
+}
+
+TEST(EnvironScanner, ACutStringLeavesNothingBehind) {
+  const WatchList watched(std::vector<std::string>{"A"});
+  // What was there before must not count as the length of the string.
+  for (const int before : {0, 1}) {
+    std::vector<std::byte> memory(kSpace, std::byte(before));
+    SnapshotWriter out(memory);
+    EnvironScanner scanner(watched, out);
+    scanner.feed("A=1\0A=cut sho"s);
+    scanner.cut();
+    out.begin(Section::kExe);
+    out.append("/bin/x");
+    out.end();
+    const size_t length = out.finish(SnapshotKind::kWatched, ENOMEM, 1, 2);
+    const ExecSnapshot snapshot =
+        decode_snapshot(std::span(memory).first(length));
+    EXPECT_EQ(snapshot.env, (std::vector<EnvVar>{{"A", "1"}}));
+    EXPECT_EQ(snapshot.executable, "/bin/x");
+    EXPECT_TRUE(snapshot.truncated);
+  }
 }
 
 TEST(EnvironScanner, AnOverwrittenBlockHasNoPairs) {

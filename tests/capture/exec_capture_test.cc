@@ -4,16 +4,23 @@
 #include "preload/capture/exec_capture.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "support/c_strings.h"
+#include "support/process.h"
 
 namespace preload {
 namespace {
@@ -126,6 +133,66 @@ TEST_F(ExecCaptureTest, MegabytesOfVariables) {
   ASSERT_EQ(mark.snapshot->env.size(), strings.size());
   EXPECT_EQ(mark.snapshot->env.back().value, strings.back().substr(13));
   EXPECT_FALSE(mark.snapshot->truncated);
+}
+
+// Nobody drains meanwhile. All on one CPU, so that two rings take it all.
+TEST_F(ExecCaptureTest, AFloodOfVariablesLeavesAMarkOfEachExec) {
+  rlimit stack{};
+  ::getrlimit(RLIMIT_STACK, &stack);
+  if (stack.rlim_max < size_t{32} << 20)
+    GTEST_SKIP() << "no stack for a large environment";
+  const std::string value(130'000, 'x');
+  const auto run_with = [&](int variables, const std::string& last) {
+    std::vector<std::string> strings;
+    for (int i = 0; i < variables; ++i)
+      strings.push_back("PRELOAD_TEST=" + std::to_string(i) + value);
+    strings.push_back(last);
+    const auto envp = c_strings(strings);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(0, &one);
+      const rlimit large{stack.rlim_max, stack.rlim_max};
+      if (::sched_setaffinity(0, sizeof one, &one) == 0 &&
+          ::setrlimit(RLIMIT_STACK, &large) == 0)
+        ::execle("/bin/true", "true", nullptr, envp.data());
+      ::_exit(127);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0);
+    return pid;
+  };
+  std::vector<pid_t> flood;
+  std::vector<pid_t> targets;
+  for (int i = 0; i < 8; ++i)
+    flood.push_back(run_with(42, "PRELOAD_TEST=1"));
+  for (int i = 0; i < 4; ++i)
+    targets.push_back(run_with(0, "PRELOAD_TEST=target"));
+  std::map<pid_t, ExecMark> marks;
+  EXPECT_TRUE(eventually(10, [&] {
+    std::vector<ExecMark> drained;
+    capture_->drain(drained);
+    for (ExecMark& mark : drained)
+      marks[mark.pid] = std::move(mark);
+    return std::all_of(targets.begin(), targets.end(),
+                       [&](pid_t pid) { return marks.contains(pid); });
+  }));
+  for (const pid_t pid : flood) {
+    const ExecMark& mark = marks[pid];
+    EXPECT_TRUE(mark.snapshot ? !mark.snapshot->env.empty()
+                              : mark.error == ENOBUFS);
+  }
+  for (const pid_t pid : targets) {
+    const ExecMark& mark = marks[pid];
+    ASSERT_TRUE(mark.snapshot);
+    EXPECT_EQ(mark.snapshot->env,
+              (std::vector<EnvVar>{{"PRELOAD_TEST", "target"}}));
+  }
+  EXPECT_GT(metrics_.get(Metric::kSnapshotsTruncated) +
+                metrics_.get(Metric::kRingFull),
+            0U);
 }
 
 TEST(ExecCapture, AuditOnlyWhenAskedForIt) {

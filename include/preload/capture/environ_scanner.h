@@ -24,7 +24,12 @@ class EnvironScanner {
   void feed(std::string_view piece);
   // The environment is at its end. A watched string without NUL counts.
   void finish();
+  // It was cut: a string without NUL does not count.
+  void cut();
 
+  // Watched strings so far, and those of them that fitted.
+  [[nodiscard]] uint64_t watched() const { return found_; }
+  [[nodiscard]] uint64_t kept() const { return kept_; }
   // Strings of the form NAME=value so far, watched or not. None in a block
   // that is not empty: somebody has overwritten it.
   [[nodiscard]] uint64_t pairs() const { return pairs_; }
@@ -45,6 +50,8 @@ class EnvironScanner {
   bool fits_ = true;
   bool counted_ = false;  // the present string is among pairs_
   uint64_t pairs_ = 0;
+  uint64_t found_ = 0;
+  uint64_t kept_ = 0;
 };
 
 }  // namespace preload

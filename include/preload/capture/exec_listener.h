@@ -7,7 +7,9 @@
 // already and is up to no good (bounded_call.h): then the other goes on.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <future>
 #include <memory>
@@ -40,6 +42,20 @@ struct ListenerShared {
   Fd wake;
   std::atomic<bool> armed{false};
 };
+
+// Room for two of the largest snapshots.
+inline constexpr size_t kRingBytes = 2 * kMaxSnapshot;
+// Of a ring, kept for marks without variables: 10,000 of them.
+inline constexpr size_t kMarkRoom = size_t{256} << 10;
+
+// What one exec may take of the free space of a ring. Half of it, so that a few
+// with megabytes of variables leave room for an ordinary one; and no more than
+// its mark when little is left, so that each has that.
+[[nodiscard]] constexpr size_t ring_share(size_t free) {
+  if (free < kMarkRoom + kOtherSections)
+    return std::min(free, kSnapshotHeader);
+  return kOtherSections + (free - kMarkRoom - kOtherSections) / 2;
+}
 
 // How the thread is scheduled, best first.
 enum class Scheduling { kRealtime, kNice, kNormal };

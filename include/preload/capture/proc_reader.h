@@ -28,7 +28,9 @@ inline constexpr size_t kMaxSnapshot = size_t{8} << 20;
 struct ReadOutcome {
   size_t length = 0;  // of the message; 0 = no room for one
   SnapshotKind kind = SnapshotKind::kUnread;
-  int error = 0;          // errno; of kWatched: only a part could be read
+  // errno; of kWatched: only a part could be read; of kUnread, ENOBUFS: there
+  // are watched variables, but no room for any.
+  int error = 0;
   bool scrubbed = false;  // there was a block, but no NAME=value in it
 };
 
@@ -36,7 +38,9 @@ struct ReadOutcome {
 // /proc, looks at no other process. Not small: 64 KiB.
 //
 // A read may hang all the same when the process has run on meanwhile
-// (bounded_call.h): everybody but a listener puts a bound to it.
+// (bounded_call.h): everybody but a listener puts a bound to it. A listener is
+// quick; before it reads more than 64 KiB of environment, it reads all that may
+// hang.
 class ProcReader {
  public:
   // `proc` is the mounted /proc; tests give another directory.
@@ -54,8 +58,12 @@ class ProcReader {
   struct Environ {
     size_t bytes = 0;
     int error = 0;  // ESRCH: gone, EIO: went while being read, or errno
+    bool rest_read = false;
   };
-  Environ read_environ(int32_t pid, EnvironScanner& scanner);
+  Environ read_environ(int32_t pid, EnvironScanner& scanner,
+                       SnapshotWriter& out);
+  [[nodiscard]] int why_short(int32_t pid, const Fd& environ,
+                              size_t bytes) const;
   [[nodiscard]] std::optional<size_t> environ_size(int32_t pid) const;
   void read_rest(int32_t pid, SnapshotWriter& out);
 

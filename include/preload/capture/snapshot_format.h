@@ -5,7 +5,7 @@
 //   offset  size  what (integers in host order)
 //        0     1  kind: SnapshotKind
 //        1     1  1 when some watched strings did not fit
-//        2     2  errno, for kUnread
+//        2     2  errno, for kUnread; ENOBUFS when no watched string did fit
 //        4     4  pid
 //        8     8  CLOCK_MONOTONIC of the exec, ns
 //       16        sections to the end, each
@@ -31,7 +31,7 @@ namespace preload {
 enum class SnapshotKind : uint8_t {
   kNothing,  // environment read, no watched variable; no sections
   kWatched,
-  kUnread,  // environment could not be read; no sections
+  kUnread,  // environment could not be read, or not be kept; no sections
 };
 
 enum class Section : uint8_t {
@@ -57,8 +57,10 @@ class SnapshotWriter {
  public:
   explicit SnapshotWriter(std::span<std::byte> space) : space_(space) {}
 
-  // Sections may use the space up to `limit` bytes from the start.
-  void set_limit(size_t limit) { limit_ = std::min(limit, space_.size()); }
+  // Sections may use the space from now on but for so many bytes at its end.
+  void leave(size_t bytes) {
+    limit_ = space_.size() - std::min(space_.size(), bytes);
+  }
 
   void begin(Section what);
   // False when it does not fit; the section is then to be abandoned.
@@ -70,9 +72,6 @@ class SnapshotWriter {
   void abandon() { size_ = section_; }
   void set_truncated() { truncated_ = true; }
 
-  // True once a section was begun, whether it then fitted or not.
-  [[nodiscard]] bool any_begun() const { return begun_; }
-
   // Writes the header; gives the length of the whole message (only kWatched
   // keeps its sections), or 0 when the space is too small for even that.
   size_t finish(SnapshotKind kind, int error, int32_t pid, uint64_t exec_ns);
@@ -82,7 +81,6 @@ class SnapshotWriter {
   size_t limit_ = space_.size();
   size_t size_ = kSnapshotHeader;
   size_t section_ = kSnapshotHeader;  // where the open section begins
-  bool begun_ = false;
   bool truncated_ = false;
 };
 
