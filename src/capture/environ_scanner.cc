@@ -2,6 +2,7 @@
 #include "preload/capture/environ_scanner.h"
 
 #include <cstring>
+#include <functional>
 
 namespace preload {
 namespace {
@@ -92,14 +93,34 @@ std::string_view EnvironScanner::take_value(std::string_view piece) {
 }
 
 void EnvironScanner::end_value() {
-  if (fits_) {
-    out_.end();
-    ++kept_;
-  } else {
+  if (!fits_) {
     out_.abandon();
     out_.set_truncated();
+  } else if (is_repeated()) {
+    out_.abandon();
+  } else {
+    out_.end();
+    ++kept_;
   }
   state_ = State::kStart;
+}
+
+bool EnvironScanner::is_repeated() {
+  if (out_.size() < kKeepAll)
+    return false;
+  if (!tabled_)
+    table_.fill({nullptr, 0});
+  tabled_ = true;
+  const std::string_view string = out_.section();
+  // Salted with an address, so that nobody can choose strings that share a
+  // place.
+  const auto salt = reinterpret_cast<uintptr_t>(this) | 1;
+  const uint64_t hash = std::hash<std::string_view>()(string) * salt;
+  Kept& place = table_[(hash >> 32) % table_.size()];
+  if (std::string_view(place.data, place.size) == string)
+    return true;
+  place = {string.data(), string.size()};
+  return false;
 }
 
 void EnvironScanner::finish() {

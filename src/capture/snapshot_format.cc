@@ -202,6 +202,13 @@ std::span<std::byte> SnapshotWriter::room() const {
   return space_.subspan(size_, limit_ - size_);
 }
 
+std::string_view SnapshotWriter::section() const {
+  if (size_ == section_)
+    return {};
+  const size_t begin = section_ + kSectionHeader;
+  return text_of(space_.subspan(begin, size_ - begin));
+}
+
 void SnapshotWriter::end() {
   if (size_ == section_)
     return;

@@ -85,6 +85,26 @@ TEST(EnvironScanner, WhatDoesNotFitIsSaidToBeTruncated) {
   EXPECT_EQ(found.env[10].value.substr(0, 3), "10x");
 }
 
+TEST(EnvironScanner, AFloodOfTheSameStringsLeavesRoomForOthers) {
+  std::string block;
+  for (int i = 0; i < 50'000; ++i)
+    block += i % 2 == 0 ? "A=known\0"s : "A=" + std::string(900, 'k') + '\0';
+  block += "A=new\0"s;
+  for (const size_t piece : {size_t{1000}, block.size()}) {
+    const Scan found = scan({"A"}, block, piece, 4 * EnvironScanner::kKeepAll);
+    EXPECT_FALSE(found.truncated);
+    EXPECT_EQ(found.env.back().value, "new");
+    EXPECT_EQ(found.pairs, 50'001U);
+  }
+}
+
+TEST(EnvironScanner, UsualEnvironmentsKeepAllDuplicates) {
+  std::string block;
+  for (int i = 0; i < 1000; ++i)
+    block += "A=same\0"s;
+  EXPECT_EQ(scan({"A"}, block, 64).env.size(), 1000U);
+}
+
 TEST(EnvironScanner, ACutStringLeavesNothingBehind) {
   const WatchList watched(std::vector<std::string>{"A"});
   // What was there before must not count as the length of the string.

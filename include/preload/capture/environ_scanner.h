@@ -16,8 +16,15 @@ namespace preload {
 // (environ(7)). Strings may be of any length and number and may be cut by the
 // pieces anywhere; the scanner itself has a fixed size and writes each watched
 // string as a Section::kEnv. Never allocates.
+//
+// When a message has reached kKeepAll bytes, a string that is the same as one
+// kept since then is left out: a flood of known values does not fill the ring,
+// nor whoever decodes it, and nothing else is left out with it. (The table of
+// those has one place for each hash, so some are kept again.)
 class EnvironScanner {
  public:
+  static constexpr size_t kKeepAll = size_t{64} * 1024;
+
   EnvironScanner(const WatchList& watched, SnapshotWriter& out)
       : watched_(watched), out_(out) {}
 
@@ -27,7 +34,7 @@ class EnvironScanner {
   // It was cut: a string without NUL does not count.
   void cut();
 
-  // Watched strings so far, and those of them that fitted.
+  // Watched strings so far, and those of them that are in the message.
   [[nodiscard]] uint64_t watched() const { return found_; }
   [[nodiscard]] uint64_t kept() const { return kept_; }
   // Strings of the form NAME=value so far, watched or not. None in a block
@@ -41,6 +48,7 @@ class EnvironScanner {
   std::string_view take_value(std::string_view piece);
   std::string_view skip_string(std::string_view piece);
   void end_value();
+  bool is_repeated();
 
   const WatchList& watched_;
   SnapshotWriter& out_;
@@ -52,6 +60,12 @@ class EnvironScanner {
   uint64_t pairs_ = 0;
   uint64_t found_ = 0;
   uint64_t kept_ = 0;
+  struct Kept {
+    const char* data;
+    size_t size;
+  };
+  std::array<Kept, 1024> table_;  // empty until `tabled_`
+  bool tabled_ = false;
 };
 
 }  // namespace preload

@@ -28,7 +28,8 @@ struct ExecSnapshot {
   // Since boot, in clock ticks: /proc/PID/stat field 22. Of the process, not
   // of the exec.
   uint64_t start_ticks = 0;
-  // Every watched string, duplicates too, in the order of the environment.
+  // Every watched string in the order of the environment, duplicates too up to
+  // EnvironScanner::kKeepAll.
   std::vector<EnvVar> env;
   std::string executable;  // /proc/PID/exe; empty when unreadable
   // Of the parent. Not the listener's to read: a parent may hang on purpose.

@@ -71,6 +71,10 @@ class SnapshotWriter {
   void end();
   void abandon() { size_ = section_; }
   void set_truncated() { truncated_ = true; }
+  // The bytes of the open section. Valid as long as the space.
+  [[nodiscard]] std::string_view section() const;
+  // Of the message so far.
+  [[nodiscard]] size_t size() const { return size_; }
 
   // Writes the header; gives the length of the whole message (only kWatched
   // keeps its sections), or 0 when the space is too small for even that.
