@@ -55,8 +55,10 @@ void BoundedCall::Worker::work(std::atomic<size_t>& lost) {
   }
 }
 
-BoundedCall::BoundedCall(std::string what)
-    : what_(std::move(what)), lost_(std::make_shared<std::atomic<size_t>>(0)) {}
+BoundedCall::BoundedCall(std::string what, Sum sum)
+    : what_(std::move(what)),
+      sum_(sum),
+      lost_(std::make_shared<std::atomic<size_t>>(0)) {}
 
 BoundedCall::~BoundedCall() {
   if (!worker_)
@@ -90,7 +92,7 @@ bool BoundedCall::wait_for(Worker& worker, std::unique_lock<std::mutex>& lock) {
   const bool done =
       worker.changed.wait_for(lock, patience, [&] { return worker.done; });
   const auto end = steady_clock::now();
-  if (end - begin > kAtOnce) {
+  if (sum_ == Sum::kBounded && end - begin > kAtOnce) {
     if (end > span_end_) {
       span_end_ = end + kSpan;
       waited_ = {};
@@ -117,7 +119,7 @@ bool BoundedCall::run(std::function<void()> job) {
   if (waited_ >= kMaxWaited) {
     log_limited(LogLevel::kWarning, "bounded-call-often",
                 what_ +
-                    " takes long time and again, perhaps on purpose; going on "
+                    " is slow again and again, perhaps on purpose; going on "
                     "without it for some seconds");
     return false;
   }

@@ -92,10 +92,10 @@ struct LateReader::Reading {
   uint64_t start_ticks = 0;
 };
 
-LateReader::LateReader(const Fd& proc, const Clock& clock)
+LateReader::LateReader(const Fd& proc, const Clock& clock, BoundedCall::Sum sum)
     : clock_(clock),
       proc_(::fcntl(proc.get(), F_DUPFD_CLOEXEC, 0)),
-      calls_("reading a process in /proc") {}
+      calls_("reading a process in /proc", sum) {}
 
 bool LateReader::bounded(const std::function<void(Reading&)>& job) {
   if (!reading_)

@@ -89,6 +89,13 @@ TEST(BoundedCall, ManyThatAreSlowAreBoundedInTime) {
   EXPECT_LT(steady_clock::now() - begin, 4 * BoundedCall::kMaxWaited);
 }
 
+TEST(BoundedCall, WithoutABoundOfTheSumAllThatAreSlowRun) {
+  BoundedCall calls("testing", BoundedCall::Sum::kUnbounded);
+  for (int i = 0; i < 30; ++i)
+    ASSERT_TRUE(calls.run(
+        [] { std::this_thread::sleep_for(std::chrono::milliseconds(15)); }));
+}
+
 TEST(BoundedCall, AJobThatFailsHasNotRun) {
   BoundedCall calls("testing");
   EXPECT_FALSE(calls.run([] { throw std::runtime_error("no"); }));

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,10 +25,11 @@ class BoundedCall {
  public:
   // For one job, on a machine that swaps.
   static constexpr std::chrono::milliseconds kPatience{250};
-  // In sum, for jobs that are not back at once: who makes processes that hang,
-  // or that are only slow, one after the other, does not hold the caller up for
-  // long. In each span, after as much as one hang takes there is little
-  // patience, and after kMaxWaited there is none: jobs are refused.
+  // In sum, for jobs that are not back at once, when others wait for the
+  // caller: who makes processes that hang, or that are only slow, one after the
+  // other, does not hold it up for long. In each span, after as much as one
+  // hang takes there is little patience, and after kMaxWaited none: jobs are
+  // refused.
   static constexpr std::chrono::seconds kSpan{10};
   static constexpr std::chrono::milliseconds kAtOnce{3};
   static constexpr std::chrono::milliseconds kLittlePatience{10};
@@ -35,8 +37,11 @@ class BoundedCall {
   // Some 100 KiB each. With so many lost, jobs are refused until one is back.
   static constexpr size_t kMaxLost = 32;
 
+  // A caller for whom nobody waits needs no bound of the sum.
+  enum class Sum : uint8_t { kBounded, kUnbounded };
+
   // `what` it does, for the log: "reading processes".
-  explicit BoundedCall(std::string what);
+  explicit BoundedCall(std::string what, Sum sum = Sum::kBounded);
   BoundedCall(const BoundedCall&) = delete;
   BoundedCall& operator=(const BoundedCall&) = delete;
   // Waits for nothing.
@@ -56,6 +61,7 @@ class BoundedCall {
   void lose_worker();
 
   std::string what_;
+  Sum sum_;
   std::shared_ptr<Worker> worker_;  // idle between calls
   std::shared_ptr<std::atomic<size_t>> lost_;
   std::chrono::steady_clock::time_point span_end_;

@@ -40,7 +40,8 @@ struct LateRead {
 class LateReader {
  public:
   // `clock` must outlive it.
-  LateReader(const Fd& proc, const Clock& clock);
+  LateReader(const Fd& proc, const Clock& clock,
+             BoundedCall::Sum sum = BoundedCall::Sum::kBounded);
 
   LateRead read(int32_t pid, const WatchList& watched,
                 std::string_view audit_exe, int64_t event_us);
