@@ -55,8 +55,10 @@ void BoundedCall::Worker::work(std::atomic<size_t>& lost) {
   }
 }
 
-BoundedCall::BoundedCall(std::string what)
-    : what_(std::move(what)), lost_(std::make_shared<std::atomic<size_t>>(0)) {}
+BoundedCall::BoundedCall(std::string what, Sum sum)
+    : what_(std::move(what)),
+      sum_(sum),
+      lost_(std::make_shared<std::atomic<size_t>>(0)) {}
 
 BoundedCall::~BoundedCall() {
   if (!worker_)
@@ -83,28 +85,55 @@ bool BoundedCall::ensure_worker() {
   return true;
 }
 
-bool BoundedCall::run(std::function<void()> job) {
-  if (!ensure_worker())
-    return false;
-  Worker& worker = *worker_;
-  std::unique_lock lock(worker.mutex);
-  worker.job = std::move(job);
-  worker.done = false;
-  worker.changed.notify_all();
-  const auto patience =
-      steady_clock::now() < wary_until_ ? kLittlePatience : kPatience;
-  if (worker.changed.wait_for(lock, patience, [&] { return worker.done; }))
-    return worker.good;
-  worker.left = true;
-  worker.counted_lost = true;
+// True when the job has come back.
+bool BoundedCall::wait_for(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  const auto begin = steady_clock::now();
+  const auto patience = waited_ < kPatience ? kPatience : kLittlePatience;
+  const bool done =
+      worker.changed.wait_for(lock, patience, [&] { return worker.done; });
+  const auto end = steady_clock::now();
+  if (sum_ == Sum::kBounded && end - begin > kAtOnce) {
+    if (end > span_end_) {
+      span_end_ = end + kSpan;
+      waited_ = {};
+    }
+    waited_ += end - begin;
+  }
+  return done;
+}
+
+// With the worker's mutex.
+void BoundedCall::lose_worker() {
+  worker_->left = true;
+  worker_->counted_lost = true;
   ++*lost_;
-  lock.unlock();
-  worker_.reset();
-  wary_until_ = steady_clock::now() + kWary;
   log_limited(LogLevel::kWarning, "bounded-call",
               what_ +
                   " hangs: one waits for a file system that does not "
                   "answer, perhaps on purpose; going on without it");
+}
+
+bool BoundedCall::run(std::function<void()> job) {
+  if (steady_clock::now() > span_end_)
+    waited_ = {};
+  if (waited_ >= kMaxWaited) {
+    log_limited(LogLevel::kWarning, "bounded-call-often",
+                what_ +
+                    " is slow again and again, perhaps on purpose; going on "
+                    "without it for some seconds");
+    return false;
+  }
+  if (!ensure_worker())
+    return false;
+  const std::shared_ptr<Worker> worker = worker_;
+  std::unique_lock lock(worker->mutex);
+  worker->job = std::move(job);
+  worker->done = false;
+  worker->changed.notify_all();
+  if (wait_for(*worker, lock))
+    return worker->good;
+  lose_worker();
+  worker_.reset();
   return false;
 }
 

@@ -11,17 +11,8 @@ namespace {
 
 // Beyond the error of converting one clock to the other.
 constexpr int64_t kClockSlackUs = 2'000;
-constexpr int64_t kStepUs = 100'000;
 // An exec that takes longer must name the same program to be joined.
 constexpr int64_t kSlowExecUs = 2 * kMicrosPerSecond;
-// Replays are looked for among so many recent audit events.
-constexpr size_t kRecentEvents = size_t{1} << 14;
-
-uint64_t mix(uint64_t hash, uint64_t value) {
-  hash ^= value + 0x9e3779b97f4a7c15U + (hash << 6) + (hash >> 2);
-  hash *= 0xff51afd7ed558ccdU;
-  return hash ^ (hash >> 33);
-}
 
 }  // namespace
 
@@ -36,31 +27,12 @@ Correlator::Correlator(const Clock& clock, Metrics& metrics, LateReader& late,
       watched_(watched),
       options_(options),
       coverage_(metrics),
-      recent_(kRecentEvents) {
-  offset_us_ = clock_.wall_us() - clock_.monotonic_ns() / kNanosPerMicro;
-  offset_before_us_ = offset_us_;
-}
-
-int64_t Correlator::wall_of(uint64_t exec_ns) const {
-  return static_cast<int64_t>(exec_ns) / kNanosPerMicro + offset_us_;
-}
-
-void Correlator::watch_clock() {
-  const int64_t now_ns = clock_.monotonic_ns();
-  const int64_t offset = clock_.wall_us() - now_ns / kNanosPerMicro;
-  if (std::abs(offset - offset_us_) > kStepUs) {
-    offset_before_us_ = offset_us_;
-    stepped_ns_ = now_ns;
-  } else if (now_ns - stepped_ns_ > options_.audit_wait_ns) {
-    offset_before_us_ = offset;
-  }
-  offset_us_ = offset;
-}
+      offset_(clock) {}
 
 // ---- Marks
 
 void Correlator::refill() {
-  watch_clock();
+  offset_.update(options_.audit_wait_ns);
   inbox_.clear();
   refill_(inbox_);
   for (const ExecMark& mark : inbox_)
@@ -73,32 +45,35 @@ void Correlator::add_mark(ExecMark&& mark) {
   // As soon as we hear of it, while the parent is likely to be there.
   if (mark.snapshot && mark.snapshot->parent_executable.empty())
     mark.snapshot->parent_executable = late_.parent_program(*mark.snapshot);
-  if (mark.kind != SnapshotKind::kUnread && upgrade_held(mark))
+  if (upgrade_held(mark))
     return;
-  std::vector<Mark>& marks = marks_[mark.pid];
-  const auto later =
-      std::find_if(marks.begin(), marks.end(),
-                   [&](const Mark& m) { return m.exec_ns > mark.exec_ns; });
-  expiry_.push_back(
-      {mark.pid, mark.exec_ns, clock_.monotonic_ns() + options_.audit_wait_ns});
-  marks.insert(later,
-               Mark{mark.exec_ns, mark.kind, false, std::move(mark.snapshot)});
-  ++marks_count_;
+  Mark waiting{mark.exec_ns, mark.kind, {}, false, std::move(mark.snapshot)};
+  marks_.add(mark.pid, std::move(waiting),
+             clock_.monotonic_ns() + options_.audit_wait_ns);
 }
 
-// A mark that comes after its audit event was read late is the better source.
+// A mark that comes after its audit event was read late is the better source,
+// unless its listener could not read either.
 bool Correlator::upgrade_held(ExecMark& mark) {
   const auto [begin, end] = held_.equal_range(mark.pid);
   for (auto it = begin; it != end; ++it) {
     Waiting& waiting = waiting_.at(it->second);
-    const int64_t mark_us = wall_of(mark.exec_ns);
-    if (mark_us + kClockSlackUs < waiting.audit_us ||
+    const int64_t mark_us = offset_.wall_of(mark.exec_ns);
+    if (waiting.marked || mark_us + kClockSlackUs < waiting.audit_us ||
         mark_us > waiting.read_us + kClockSlackUs)
       continue;
     if (mark.snapshot && !same_program(mark.snapshot->executable, waiting.exe))
       continue;
-    waiting.capture = Capture::kExec;
+    waiting.marked = true;
+    if (mark.kind == SnapshotKind::kUnread)
+      return true;
+    std::unique_ptr<ExecSnapshot> read = std::move(waiting.snapshot);
+    waiting_bytes_ -= read ? weight(*read) : 0;
     waiting.snapshot = std::move(mark.snapshot);
+    if (waiting.snapshot && waiting.snapshot->truncated && read)
+      adopt_env(*waiting.snapshot, std::move(*read));
+    waiting_bytes_ += waiting.snapshot ? weight(*waiting.snapshot) : 0;
+    waiting.capture = Capture::kExec;
     waiting.due_ns = 0;
     held_.erase(it);
     return true;
@@ -106,106 +81,54 @@ bool Correlator::upgrade_held(ExecMark& mark) {
   return false;
 }
 
-std::optional<Correlator::Mark> Correlator::match(int32_t pid, int64_t audit_us,
-                                                  const std::string& exe) {
-  const auto found = marks_.find(pid);
-  if (found == marks_.end())
-    return std::nullopt;
-  std::vector<Mark>& marks = found->second;
-  const int64_t step = std::max<int64_t>(0, offset_before_us_ - offset_us_);
-  auto chosen = marks.end();
-  for (auto it = marks.begin(); it != marks.end(); ++it) {
-    const int64_t mark_us = wall_of(it->exec_ns);
-    if (mark_us + step + kClockSlackUs < audit_us)
-      continue;  // of an earlier exec that audit has not reported
-    const bool fits =
-        !it->snapshot || same_program(it->snapshot->executable, exe);
-    if (fits) {
-      chosen = it;
-      break;
-    }
-    // Bind mounts can make the two names differ altogether.
-    if (chosen == marks.end() && mark_us - audit_us < kSlowExecUs)
-      chosen = it;
-  }
-  if (chosen == marks.end())
-    return std::nullopt;
-  Mark mark = std::move(*chosen);
-  marks.erase(chosen);
-  --marks_count_;
-  if (marks.empty())
-    marks_.erase(found);
-  return mark;
+std::optional<Mark> Correlator::match(const Waiting& waiting) {
+  const int64_t begun_us = waiting.audit_us - offset_.us();
+  return marks_.take(waiting.pid,
+                     begun_us - offset_.set_back_us() - kClockSlackUs,
+                     begun_us + kSlowExecUs, waiting.exe);
 }
 
-void Correlator::expire_one(int32_t pid, Mark& mark) {
-  const int64_t time_us = wall_of(mark.exec_ns);
-  if (mark.kind == SnapshotKind::kUnread)
+MarkFate Correlator::expire_one(int32_t pid, Mark& mark) {
+  const int64_t time_us = offset_.wall_of(mark.exec_ns);
+  if (mark.kind == SnapshotKind::kUnread) {
     coverage_.missed(MissReason::kExited, time_us);
-  else
-    coverage_.unaudited(time_us);
-  mark.counted = true;
-  if (mark.snapshot) {
-    ExecEvent event = event_of(*mark.snapshot, Capture::kExec);
-    event.origin = Origin::kUnaudited;
-    event.time_us = time_us;
-    out_.on_exec(std::move(event));
+    return MarkFate::kMissed;
   }
-  forgetting_.push_back(
-      {pid, mark.exec_ns, clock_.monotonic_ns() + kRememberNs});
+  if (!mark.snapshot) {
+    coverage_.unaudited(time_us);
+    return MarkFate::kUnaudited;
+  }
+  if (mark.snapshot->truncated)
+    complete_from_proc(*mark.snapshot, mark.snapshot->executable, time_us);
+  ExecEvent event = event_of(*mark.snapshot, Capture::kExec);
+  event.origin = Origin::kUnaudited;
+  event.pid = pid;
+  event.time_us = time_us;
+  if (lost_all(*mark.snapshot)) {
+    coverage_.missed(MissReason::kUnreadable, time_us);
+    event.capture = Capture::kNone;
+    event.missed = MissReason::kUnreadable;
+    out_.on_missed(std::move(event));
+    return MarkFate::kMissed;
+  }
+  coverage_.unaudited(time_us);
+  out_.on_exec(std::move(event));
+  return MarkFate::kGiven;
 }
 
 void Correlator::expire_marks(bool all) {
-  const int64_t now_ns = clock_.monotonic_ns();
-  const auto find = [&](const MarkRef& ref) -> Mark* {
-    const auto found = marks_.find(ref.pid);
-    if (found == marks_.end())
-      return nullptr;
-    for (Mark& mark : found->second)
-      if (mark.exec_ns == ref.exec_ns)
-        return &mark;
-    return nullptr;
-  };
-  while (!expiry_.empty() && (all || expiry_.front().due_ns <= now_ns ||
-                              marks_count_ > kMaxMarks)) {
-    Mark* mark = find(expiry_.front());
-    if (mark != nullptr && !mark->counted)
-      expire_one(expiry_.front().pid, *mark);
-    expiry_.pop_front();
-  }
-  while (!forgetting_.empty() && (forgetting_.front().due_ns <= now_ns ||
-                                  marks_count_ > kMaxMarks / 2)) {
-    const MarkRef ref = forgetting_.front();
-    forgetting_.pop_front();
-    const auto found = marks_.find(ref.pid);
-    if (found == marks_.end())
-      continue;
-    marks_count_ -= std::erase_if(found->second, [&](const Mark& mark) {
-      return mark.counted && mark.exec_ns == ref.exec_ns;
-    });
-    if (found->second.empty())
-      marks_.erase(found);
-  }
+  marks_.expire(clock_.monotonic_ns(), all, [this](int32_t pid, Mark& mark) {
+    return expire_one(pid, mark);
+  });
 }
 
 // ---- Audit events
 
-bool Correlator::replayed(const ExecRecord& record) {
-  uint64_t print = mix(record.id.serial, static_cast<uint64_t>(record.id.sec));
-  print = mix(print, record.id.ms);
-  print = mix(print, static_cast<uint64_t>(record.pid));
-  uint64_t& slot = recent_[print % kRecentEvents];
-  if (slot == print) {
-    metrics_.add(Metric::kEventsReplayed);
-    return true;
-  }
-  slot = print;
-  return false;
-}
-
 ExecVerdict Correlator::on_exec(const ExecRecord& record) {
-  if (replayed(record))
+  if (replays_.seen(record)) {
+    metrics_.add(Metric::kEventsReplayed);
     return ExecVerdict::drop();
+  }
   late_.executed(record.pid);
   Waiting waiting;
   waiting.pid = record.pid;
@@ -213,43 +136,42 @@ ExecVerdict Correlator::on_exec(const ExecRecord& record) {
   waiting.audit_us = waiting.id.wall_us();
   waiting.exe = record.exe.decoded();
   waiting.loader = record.loader;
-  auto mark = match(record.pid, waiting.audit_us, waiting.exe);
+  auto mark = match(waiting);
   if (!mark) {
     refill();
-    mark = match(record.pid, waiting.audit_us, waiting.exe);
+    mark = match(waiting);
   }
+  if (mark)
+    take_over(waiting, *std::move(mark));
+  if (waiting.capture == Capture::kNone && waiting.fate != MarkFate::kMissed)
+    read_late(waiting);
   if (!held_.empty())
     mark_replaced(waiting);
-  if (mark && mark->counted) {
-    if (mark->kind == SnapshotKind::kUnread)
-      return ExecVerdict::drop();  // missed, and counted so
-    coverage_.audited_after_all(wall_of(mark->exec_ns));
-  }
-  if (!mark || mark->kind == SnapshotKind::kUnread) {
-    read_late(waiting);
-    return keep(std::move(waiting));
-  }
-  if (!mark->snapshot && !record.loader) {  // nearly all of them
-    if (!mark->counted)
-      coverage_.captured(Capture::kExec, waiting.audit_us);
-    return ExecVerdict::drop();
-  }
-  waiting.capture = Capture::kExec;
-  waiting.after_all = mark->counted;
-  waiting.snapshot = std::move(mark->snapshot);
-  if (waiting.snapshot && waiting.snapshot->truncated)
-    complete_from_proc(waiting);
+  if (waiting.fate == MarkFate::kMissed)
+    return ExecVerdict::drop();  // and counted so
   return keep(std::move(waiting));
+}
+
+void Correlator::take_over(Waiting& waiting, Mark&& mark) {
+  waiting.marked = true;
+  waiting.fate = mark.fate;
+  waiting.exec_ns = mark.exec_ns;
+  waiting.argv_truncated = mark.argv_truncated;
+  if (mark.kind == SnapshotKind::kUnread)
+    return;
+  waiting.capture = Capture::kExec;
+  waiting.snapshot = std::move(mark.snapshot);
+  if (waiting.snapshot && waiting.snapshot->truncated)
+    complete_from_proc(*waiting.snapshot, waiting.exe, waiting.audit_us);
 }
 
 // What did not fit, or could not be read before the process went, may still
 // be there.
-void Correlator::complete_from_proc(Waiting& waiting) {
-  LateRead again =
-      late_.read(waiting.pid, *watched_, waiting.exe, waiting.audit_us);
-  if (again.snapshot && !again.snapshot->truncated &&
-      again.snapshot->env.size() > waiting.snapshot->env.size())
-    waiting.snapshot->env = std::move(again.snapshot->env);
+void Correlator::complete_from_proc(ExecSnapshot& snapshot,
+                                    std::string_view exe, int64_t event_us) {
+  LateRead again = late_.read(snapshot.pid, *watched_, exe, event_us);
+  if (again.snapshot && !again.snapshot->truncated)
+    adopt_env(snapshot, std::move(*again.snapshot));
 }
 
 void Correlator::read_late(Waiting& waiting) {
@@ -264,14 +186,23 @@ void Correlator::read_late(Waiting& waiting) {
 }
 
 // An exec of the same program in the same pid that began before a late read
-// was done: the read may have seen its environment.
-void Correlator::mark_replaced(const Waiting& later) {
+// was done: the read may have seen its environment. A value is not to be lost:
+// it is the later one's when that has no other.
+void Correlator::mark_replaced(Waiting& later) {
   const auto [begin, end] = held_.equal_range(later.pid);
   for (auto it = begin; it != end; ++it) {
     Waiting& earlier = waiting_.at(it->second);
     if (earlier.capture != Capture::kLate || later.audit_us > earlier.read_us ||
-        later.exe != earlier.exe)
+        (!same_program(later.exe, earlier.exe) &&
+         !same_program(earlier.exe, later.exe)))
       continue;
+    waiting_bytes_ -= earlier.snapshot ? weight(*earlier.snapshot) : 0;
+    if (earlier.snapshot && later.capture == Capture::kNone &&
+        later.fate == MarkFate::kWaits) {
+      later.capture = Capture::kLate;
+      later.snapshot = std::move(earlier.snapshot);
+      later.read_us = earlier.read_us;
+    }
     earlier.capture = Capture::kNone;
     earlier.reason = MissReason::kReplaced;
     earlier.snapshot.reset();
@@ -279,11 +210,22 @@ void Correlator::mark_replaced(const Waiting& later) {
 }
 
 ExecVerdict Correlator::keep(Waiting&& waiting) {
-  const uint64_t token = next_token_++;
   // An event is wanted to tell what was found, or what was missed.
-  waiting.expects_event =
-      waiting.snapshot || waiting.loader || waiting.capture == Capture::kNone;
-  const bool wanted = waiting.expects_event;
+  const bool wanted = waiting.snapshot || waiting.loader ||
+                      waiting.fate == MarkFate::kGiven ||
+                      waiting.capture == Capture::kNone;
+  if (!wanted && waiting.capture == Capture::kExec) {  // nearly all of them
+    count(waiting);
+    return ExecVerdict::drop();
+  }
+  const size_t bytes = waiting.snapshot ? weight(*waiting.snapshot) : 0;
+  if (waiting_bytes_ + bytes > kMaxWaitingBytes && bytes > 0) {
+    settle(waiting);
+    return ExecVerdict::drop();
+  }
+  waiting_bytes_ += bytes;
+  waiting.expects_event = wanted;
+  const uint64_t token = next_token_++;
   if (waiting.capture != Capture::kExec) {
     held_.emplace(waiting.pid, token);
     due_.emplace_back(waiting.due_ns, token);
@@ -301,8 +243,7 @@ void Correlator::on_exec_event(uint64_t token, AuditExec&& exec) {
   waiting.exec = std::move(exec);
   if (waiting.due_ns <= clock_.monotonic_ns()) {
     release_held(waiting.pid, token);
-    settle(waiting);
-    waiting_.erase(found);
+    settle_and_erase(found);
   }
 }
 
@@ -329,7 +270,7 @@ void Correlator::release_held(int32_t pid, uint64_t token) {
 void Correlator::settle_due(bool all) {
   const int64_t now_ns = clock_.monotonic_ns();
   while (!due_.empty() &&
-         (all || due_.front().first <= now_ns || waiting_.size() > kMaxMarks)) {
+         (all || due_.front().first <= now_ns || waiting_.size() > kMaxHeld)) {
     const uint64_t token = due_.front().second;
     due_.pop_front();
     const auto found = waiting_.find(token);
@@ -338,38 +279,81 @@ void Correlator::settle_due(bool all) {
     release_held(found->second.pid, token);
     found->second.due_ns = 0;
     // Else its records are still being collected: on_exec_event() settles.
-    if (!found->second.expects_event) {
-      settle(found->second);
-      waiting_.erase(found);
-    }
+    if (!found->second.expects_event)
+      settle_and_erase(found);
   }
 }
 
+void Correlator::settle_and_erase(WaitingMap::iterator found) {
+  Waiting& waiting = found->second;
+  waiting_bytes_ -= waiting.snapshot ? weight(*waiting.snapshot) : 0;
+  settle(waiting);
+  waiting_.erase(found);
+}
+
 void Correlator::settle(Waiting& waiting) {
-  if (waiting.capture == Capture::kNone)
-    coverage_.missed(waiting.reason, waiting.audit_us);
-  else if (!waiting.after_all)
-    coverage_.captured(waiting.capture, waiting.audit_us);
+  if (waiting.snapshot && lost_all(*waiting.snapshot)) {
+    waiting.capture = Capture::kNone;
+    waiting.reason = MissReason::kUnreadable;
+  }
   if (!waiting.exec) {
-    if (!waiting.snapshot)
-      return;  // nothing watched: it only counts
-    // A late read saw nothing, so its records were dropped; the mark knew
-    // better.
+    if (!waiting.snapshot && waiting.capture == Capture::kLate)
+      return count(waiting);  // nothing watched
+    // Its records were dropped, or do not come any more.
     waiting.exec.emplace();
     waiting.exec->id = std::move(waiting.id);
     waiting.exec->pid = waiting.pid;
     waiting.exec->exe = std::move(waiting.exe);
+  }
+  if (waiting.fate == MarkFate::kGiven) {
+    give_after_all(waiting);
+    if (!waiting.loader || !waiting.argv_truncated)
+      return count(waiting);
   }
   ExecEvent event = waiting.snapshot
                         ? event_of(*waiting.snapshot, waiting.capture)
                         : ExecEvent{};
   event.capture = waiting.capture;
   event.missed = waiting.reason;
-  add_audit(event, std::move(*waiting.exec));
-  if (waiting.capture == Capture::kNone)
+  add_audit(event, *std::move(waiting.exec));
+  if (waiting.loader && may_hide_options(event)) {
+    if (!event.env.empty() || event.argv.size() > 1)
+      give(ExecEvent(event), waiting);
+    waiting.capture = event.capture = Capture::kNone;
+    waiting.reason = event.missed = MissReason::kUnreadable;
+    event.env.clear();
+  }
+  count(waiting);
+  give(std::move(event), waiting);
+}
+
+// What was given had its variables, so audit's part is enough.
+void Correlator::give_after_all(const Waiting& waiting) {
+  ExecEvent event;
+  event.capture = Capture::kExec;
+  event.exec_ns = waiting.exec_ns;
+  add_audit(event, AuditExec(*waiting.exec));
+  if (event.argv_truncated)
+    event.argv.clear();
+  event.argv_truncated = false;
+  out_.on_audited_after_all(std::move(event));
+}
+
+void Correlator::count(const Waiting& waiting) {
+  const bool missed = waiting.capture == Capture::kNone;
+  if (waiting.fate != MarkFate::kWaits)
+    coverage_.audited_after_all(
+        offset_.wall_of(waiting.exec_ns),
+        missed ? std::optional(waiting.reason) : std::nullopt);
+  else if (missed)
+    coverage_.missed(waiting.reason, waiting.audit_us);
+  else
+    coverage_.captured(waiting.capture, waiting.audit_us);
+}
+
+void Correlator::give(ExecEvent&& event, const Waiting& waiting) {
+  if (event.capture == Capture::kNone)
     out_.on_missed(std::move(event));
-  else if (waiting.after_all)
-    out_.on_audited_after_all(std::move(event));
   else if (waiting.snapshot || waiting.loader)
     out_.on_exec(std::move(event));
 }
@@ -386,13 +370,14 @@ void Correlator::advance() {
 void Correlator::finish() {
   refill();
   settle_due(true);
+  // Whose records did not come.
+  while (!waiting_.empty())
+    settle_and_erase(waiting_.begin());
   expire_marks(true);
 }
 
 std::optional<int64_t> Correlator::deadline_ns() const {
-  std::optional<int64_t> deadline;
-  if (!expiry_.empty())
-    deadline = expiry_.front().due_ns;
+  std::optional<int64_t> deadline = marks_.deadline_ns();
   if (!due_.empty())
     deadline =
         std::min(deadline.value_or(due_.front().first), due_.front().first);

@@ -51,10 +51,14 @@ void Coverage::unaudited(int64_t time_us) {
   metrics_.add(Metric::kUnaudited);
 }
 
-void Coverage::audited_after_all(int64_t time_us) {
+void Coverage::audited_after_all(int64_t time_us,
+                                 std::optional<MissReason> missed) {
   CoverageDelta& delta = day_of(time_us);
   --delta.unaudited;
-  ++delta.captured_at_exec;
+  if (missed)
+    ++delta.missed[static_cast<size_t>(*missed)];
+  else
+    ++delta.captured_at_exec;
 }
 
 std::vector<CoverageDelta> Coverage::take() {

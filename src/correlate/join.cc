@@ -72,4 +72,31 @@ void add_audit(ExecEvent& event, AuditExec&& exec) {
   }
 }
 
+bool lost_all(const ExecSnapshot& snapshot) {
+  return snapshot.truncated && snapshot.env.empty();
+}
+
+void adopt_env(ExecSnapshot& snapshot, ExecSnapshot&& other) {
+  if (other.env.size() > snapshot.env.size())
+    snapshot.env = std::move(other.env);
+}
+
+bool may_hide_options(const ExecEvent& event) {
+  if (event.argv.empty())
+    return true;
+  return event.argv_truncated &&
+         (event.argv.size() == 1 || event.argv[1].starts_with("--"));
+}
+
+size_t weight(const ExecSnapshot& snapshot) {
+  size_t bytes = sizeof snapshot + snapshot.executable.size() +
+                 snapshot.parent_executable.size() + snapshot.cwd.size() +
+                 snapshot.cgroup.size();
+  for (const EnvVar& variable : snapshot.env)
+    bytes += sizeof variable + variable.name.size() + variable.value.size();
+  for (const std::string& argument : snapshot.argv)
+    bytes += sizeof argument + argument.size();
+  return bytes;
+}
+
 }  // namespace preload

@@ -19,6 +19,7 @@ constexpr size_t kKeepBytes = size_t{256} * 1024;
 // No pid comes round again so soon.
 constexpr int64_t kParentAgeNs = 250 * kNanosPerMilli;
 constexpr size_t kMaxParents = 1024;
+constexpr std::string_view kDeleted = " (deleted)";
 
 std::string link_of(const Fd& proc, int32_t pid) {
   std::array<char, 4096> target;
@@ -51,22 +52,23 @@ int64_t wall_us_of(uint64_t start_ticks, const Clock& clock) {
                               ticks_per_second);
 }
 
+bool is_gone(int error) {
+  return error == ENOENT || error == ESRCH;
+}
+
 MissReason reason_of(int error, bool runs) {
-  switch (error) {
-    case EACCES:
-    case EPERM:
-      return MissReason::kDenied;
-    case ENOENT:
-    case ESRCH:
-      return MissReason::kExited;
-    default:
-      return runs ? MissReason::kUnreadable : MissReason::kExited;
-  }
+  if (error == EACCES || error == EPERM)
+    return MissReason::kDenied;
+  return runs && !is_gone(error) ? MissReason::kUnreadable
+                                 : MissReason::kExited;
 }
 
 }  // namespace
 
 bool same_program(std::string_view link, std::string_view exe) {
+  for (std::string_view* path : {&link, &exe})
+    if (path->ends_with(kDeleted))
+      path->remove_suffix(kDeleted.size());
   if (exe.empty() || link == exe)
     return true;
   return exe.front() == '/' && link.ends_with(exe);
@@ -86,13 +88,14 @@ struct LateReader::Reading {
   // What the last job has found.
   ReadOutcome outcome;
   std::string program;
+  int program_error = 0;  // errno when `program` is empty
   uint64_t start_ticks = 0;
 };
 
-LateReader::LateReader(const Fd& proc, const Clock& clock)
+LateReader::LateReader(const Fd& proc, const Clock& clock, BoundedCall::Sum sum)
     : clock_(clock),
       proc_(::fcntl(proc.get(), F_DUPFD_CLOEXEC, 0)),
-      calls_("reading a process in /proc") {}
+      calls_("reading a process in /proc", sum) {}
 
 bool LateReader::bounded(const std::function<void(Reading&)>& job) {
   if (!reading_)
@@ -110,6 +113,7 @@ LateRead LateReader::take(int32_t pid, const WatchList& watched) {
     const auto space = std::span(r.space.get(), kMaxSnapshot);
     r.outcome = r.reader.read(pid, now_ns, names, space);
     r.program = link_of(r.proc, pid);
+    r.program_error = r.program.empty() ? errno : 0;
     r.start_ticks = start_ticks_of(r.proc, pid);
   });
   LateRead result;
@@ -119,7 +123,7 @@ LateRead LateReader::take(int32_t pid, const WatchList& watched) {
   }
   const ReadOutcome& outcome = reading_->outcome;
   if (outcome.kind == SnapshotKind::kUnread) {
-    result.reason = reason_of(outcome.error, !reading_->program.empty());
+    result.reason = reason_of(outcome.error, !is_gone(reading_->program_error));
     return result;
   }
   result.kind = outcome.kind;
@@ -143,9 +147,11 @@ LateRead LateReader::read(int32_t pid, const WatchList& watched,
   };
   const Reading& now = *reading_;
   // The pid may be another process's already.
-  if (now.program.empty() || now.start_ticks == 0 ||
+  if (now.start_ticks == 0 ||
       wall_us_of(now.start_ticks, clock_) > event_us + kStartSlackUs) {
     missed(MissReason::kExited);
+  } else if (now.program.empty()) {  // or its path is too long for /proc
+    missed(reason_of(now.program_error, true));
   } else if (!same_program(now.program, audit_exe)) {
     missed(MissReason::kReplaced);
   } else if (now.outcome.scrubbed) {
@@ -163,29 +169,32 @@ LateRead LateReader::look_at(int32_t pid, const WatchList& watched) {
   return result;
 }
 
-const LateReader::Parent* LateReader::parent_of(const ExecSnapshot& child) {
+const LateReader::Parent& LateReader::parent_of(const ExecSnapshot& child) {
   const int32_t pid = child.ppid;
   const int64_t now_ns = clock_.monotonic_ns();
   const auto known = parents_.find(pid);
   if (known != parents_.end() && now_ns - known->second.read_ns < kParentAgeNs)
-    return &known->second;
+    return known->second;
+  Parent parent{{}, 0, now_ns};
   const bool done = pid > 0 && bounded([pid](Reading& r) {
                       r.start_ticks = start_ticks_of(r.proc, pid);
                       r.program = link_of(r.proc, pid);
                     });
-  if (!done)
-    return nullptr;
+  if (done) {
+    parent.program = reading_->program;
+    parent.start_ticks = reading_->start_ticks;
+  }
   if (parents_.size() >= kMaxParents)
     parents_.clear();
-  return &(parents_[pid] = {reading_->program, reading_->start_ticks, now_ns});
+  return parents_[pid] = std::move(parent);
 }
 
 std::string LateReader::parent_program(const ExecSnapshot& child) {
-  const Parent* parent = parent_of(child);
+  const Parent& parent = parent_of(child);
   // A younger one has got the parent's pid.
-  if (parent == nullptr || parent->start_ticks > child.start_ticks)
+  if (parent.start_ticks > child.start_ticks)
     return {};
-  return parent->program;
+  return parent.program;
 }
 
 }  // namespace preload

@@ -420,9 +420,10 @@ void Pipeline::fail_from_thread(const std::string& what) {
 void Pipeline::shut_down() {
   stopping_ = true;
   inventory_.join();
-  // What auditd wrote before it went is still in the socket.
-  if (reader_->drain())
-    assembler_->flush();
+  // What auditd wrote before it went is still in the socket. What has come is
+  // told even when no more can be read.
+  [[maybe_unused]] const auto state = reader_->drain();
+  assembler_->flush();
   correlator_->finish();
   capture_.reset();
   history_->post(CoverageDeltas{correlator_->take_coverage()});

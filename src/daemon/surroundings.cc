@@ -74,7 +74,7 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
                       const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEvent&&)>& give) {
-  LateReader reader(proc, clock);
+  LateReader reader(proc, clock, BoundedCall::Sum::kUnbounded);
   size_t looked_at = 0;
   for (const int32_t pid : pids_of(proc)) {
     if (stop)

@@ -75,6 +75,27 @@ TEST(BoundedCall, ManyThatHangAreBoundedInNumberAndTime) {
   EXPECT_TRUE(calls.run([] {}));
 }
 
+// Each is back in time, so that none is ever lost.
+TEST(BoundedCall, ManyThatAreSlowAreBoundedInTime) {
+  BoundedCall calls("testing");
+  const auto begin = steady_clock::now();
+  int ran = 0;
+  for (int i = 0; i < 400; ++i)
+    ran += calls.run(
+        [] { std::this_thread::sleep_for(std::chrono::milliseconds(8)); });
+  EXPECT_GE(ran, 1);
+  EXPECT_LT(ran, 200);
+  // Generous, for a busy machine.
+  EXPECT_LT(steady_clock::now() - begin, 4 * BoundedCall::kMaxWaited);
+}
+
+TEST(BoundedCall, WithoutABoundOfTheSumAllThatAreSlowRun) {
+  BoundedCall calls("testing", BoundedCall::Sum::kUnbounded);
+  for (int i = 0; i < 30; ++i)
+    ASSERT_TRUE(calls.run(
+        [] { std::this_thread::sleep_for(std::chrono::milliseconds(15)); }));
+}
+
 TEST(BoundedCall, AJobThatFailsHasNotRun) {
   BoundedCall calls("testing");
   EXPECT_FALSE(calls.run([] { throw std::runtime_error("no"); }));

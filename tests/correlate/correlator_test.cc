@@ -2,154 +2,16 @@
 // The join, on a fake /proc and a clock that the test sets.
 #include "preload/correlate/correlator.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
-#include "support/fake_clock.h"
-#include "support/temp_dir.h"
+#include "correlate/correlator_fixture.h"
 
 namespace preload {
 namespace {
 
 using std::string_literals::operator""s;
-
-class Recorder final : public ExecHandler {
- public:
-  void on_exec(ExecEvent&& event) override {
-    execs.push_back(std::move(event));
-  }
-  void on_audited_after_all(ExecEvent&& event) override {
-    after_all.push_back(std::move(event));
-  }
-  void on_missed(ExecEvent&& event) override {
-    missed.push_back(std::move(event));
-  }
-  void on_preload_file(ExecEvent&& /*event*/) override {}
-
-  std::vector<ExecEvent> execs, after_all, missed;
-};
-
-class CorrelatorTest : public testing::Test {
- protected:
-  CorrelatorTest()
-      : proc_(std::move(*ProcReader::open_proc(dir_.path().c_str()))),
-        late_(proc_, clock_),
-        correlator_(clock_, metrics_, late_, out_,
-                    [this](std::vector<ExecMark>& marks) {
-                      for (ExecMark& mark : arrived_)
-                        marks.push_back(std::move(mark));
-                      arrived_.clear();
-                    },
-                    &watched_, {}) {}
-
-  // A listener reports an exec of `pid` now.
-  uint64_t mark(int32_t pid, const std::string& value,
-                const std::string& exe = "/bin/x") {
-    const auto now = static_cast<uint64_t>(clock_.monotonic_ns());
-    ExecMark mark{SnapshotKind::kNothing, 0, pid, now, nullptr};
-    if (!value.empty()) {
-      mark.kind = SnapshotKind::kWatched;
-      mark.snapshot = std::make_unique<ExecSnapshot>();
-      mark.snapshot->pid = pid;
-      mark.snapshot->exec_ns = now;
-      mark.snapshot->executable = exe;
-      mark.snapshot->env = {{"A", value}};
-    }
-    arrived_.push_back(std::move(mark));
-    return now;
-  }
-
-  // Audit's record of an exec of `pid` that began `ago_us` before now. Gives
-  // the token when the event is wanted.
-  std::optional<uint64_t> record(int32_t pid, const std::string& exe = "/bin/x",
-                                 int64_t ago_us = 0) {
-    ExecRecord record;
-    const int64_t begun_us = clock_.wall_us() - ago_us;
-    record.id.sec = begun_us / 1'000'000;
-    record.id.ms = static_cast<uint32_t>(begun_us / 1000 % 1000);
-    record.id.serial = ++serial_;
-    record.pid = pid;
-    record.exe = EncodedValue{exe, false};
-    const ExecVerdict verdict = correlator_.on_exec(record);
-    if (!verdict.keep)
-      return std::nullopt;
-    AuditExec exec;
-    exec.id = record.id.audit_id();
-    exec.pid = pid;
-    exec.exe = exe;
-    exec.auid = 1000;
-    events_.emplace_back(verdict.token, std::move(exec));
-    return verdict.token;
-  }
-
-  // The rest of the records of all kept events comes.
-  void end_events() {
-    for (auto& [token, exec] : events_)
-      correlator_.on_exec_event(token, std::move(exec));
-    events_.clear();
-  }
-
-  // A process in the fake /proc that began long ago.
-  void process(int32_t pid, const std::string& environ,
-               const std::string& exe = "/bin/x", int64_t age_s = 1) {
-    const std::string path = dir_ / std::to_string(pid);
-    std::filesystem::create_directory(path);
-    std::ofstream(path + "/environ") << environ;
-    std::filesystem::remove(path + "/exe");
-    std::filesystem::create_symlink(exe, path + "/exe");
-    timespec boot{};
-    ::clock_gettime(CLOCK_BOOTTIME, &boot);
-    const int64_t start = (boot.tv_sec - age_s) * ::sysconf(_SC_CLK_TCK);
-    std::ofstream(path + "/stat")
-        << pid << " (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 "
-        << std::max<int64_t>(start, 1)
-        << " 4096 1 1 1 1 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 " << 0
-        << " " << environ.size() << " 0\n";
-  }
-
-  void pass(int64_t us) {
-    clock_.advance_us(us);
-    correlator_.advance();
-  }
-
-  CoverageDelta coverage() {
-    CoverageDelta sum;
-    for (const CoverageDelta& delta : correlator_.take_coverage()) {
-      sum.captured_at_exec += delta.captured_at_exec;
-      sum.captured_late += delta.captured_late;
-      sum.unaudited += delta.unaudited;
-      for (size_t i = 0; i < sum.missed.size(); ++i)
-        sum.missed[i] += delta.missed[i];
-    }
-    return sum;
-  }
-  static CoverageDelta sums(int64_t at_exec, int64_t late, int64_t unaudited,
-                            std::array<int64_t, 4> missed = {}) {
-    return {0, at_exec, late, unaudited, missed};
-  }
-
-  TempDir dir_;
-  FakeClock clock_;
-  Metrics metrics_;
-  Fd proc_;
-  LateReader late_;
-  Recorder out_;
-  const std::vector<std::string> names_{"A"};
-  WatchList watched_{names_};
-  std::vector<ExecMark> arrived_;
-  std::vector<std::pair<uint64_t, AuditExec>> events_;
-  uint64_t serial_ = 0;
-  Correlator correlator_;
-};
 
 TEST_F(CorrelatorTest, JoinsASnapshotWithItsAuditEvent) {
   const uint64_t at = mark(7, "v");
@@ -264,7 +126,8 @@ TEST_F(CorrelatorTest, UnauditedAndThenAuditedAfterAll) {
   EXPECT_EQ(out_.execs.size(), 1U);
   ASSERT_EQ(out_.after_all.size(), 1U);
   EXPECT_EQ(out_.after_all[0].exec_ns, at);
-  EXPECT_EQ(out_.after_all[0].env[0].value, "v");
+  EXPECT_EQ(out_.after_all[0].audit.serial, 1U);
+  EXPECT_EQ(out_.after_all[0].auid, 1000U);
   EXPECT_EQ(coverage(), sums(2, 0, -2));
 }
 
@@ -393,18 +256,120 @@ TEST_F(CorrelatorTest, FinishLosesNothing) {
   EXPECT_EQ(coverage(), sums(0, 1, 1));
 }
 
-TEST_F(CorrelatorTest, MemoryIsBoundedWhenAuditIsSilent) {
-  for (int i = 0; i < 300'000; ++i) {
-    mark(i, "");
-    if (i % 1000 == 0)
-      correlator_.advance();
-  }
+// ---- What did not come whole
+
+TEST_F(CorrelatorTest, ASnapshotThatLostAllItsVariablesIsMissed) {
+  mark_truncated(7, {});
+  record(7);
+  mark_truncated(8, {{"A", "first"}});
+  record(8);
+  end_events();
+  ASSERT_EQ(out_.missed.size(), 1U);
+  EXPECT_EQ(out_.missed[0].pid, 7);
+  EXPECT_EQ(out_.missed[0].missed, MissReason::kUnreadable);
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].env[0].value, "first");
+  EXPECT_EQ(coverage(), sums(1, 0, 0, {0, 0, 0, 1}));
+}
+
+TEST_F(CorrelatorTest, WhatASnapshotLostMayBeThereStill) {
+  process(7, "A=first\0A=second\0"s);
+  mark_truncated(7, {{"A", "first"}});
+  record(7);
+  end_events();
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].env.size(), 2U);
+  EXPECT_EQ(coverage(), sums(1, 0, 0));
+}
+
+TEST_F(CorrelatorTest, ASnapshotThatLostAllAndThatAuditDidNotReportIsMissed) {
+  mark_truncated(7, {});
   correlator_.advance();
-  EXPECT_LE(correlator_.pending(), Correlator::kMaxMarks + 1000);
-  pass(6'000'000);
-  pass(70'000'000);
-  EXPECT_EQ(correlator_.pending(), 0U);
-  EXPECT_EQ(coverage(), sums(0, 0, 300'000));
+  pass(5'000'000);
+  EXPECT_TRUE(out_.execs.empty());
+  ASSERT_EQ(out_.missed.size(), 1U);
+  EXPECT_EQ(out_.missed[0].executable, "/bin/x");
+  EXPECT_EQ(out_.missed[0].missed, MissReason::kUnreadable);
+  EXPECT_FALSE(record(7, "/bin/x", 5'000'000)) << "counted already";
+  EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 1}));
+}
+
+TEST_F(CorrelatorTest, ALateReadKeepsWhatATruncatedMarkLacks) {
+  process(7, "A=seen\0"s);
+  mark_truncated(7, {});
+  ExecMark late = withhold();
+  record(7, "/bin/x", 1000);
+  give(std::move(late));
+  end_events();
+  pass(300'000);
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].env[0].value, "seen");
+  EXPECT_TRUE(out_.missed.empty());
+  EXPECT_EQ(coverage(), sums(1, 0, 0));
+}
+
+TEST_F(CorrelatorTest, ALoaderWhoseOptionsDidNotComeIsMissed) {
+  const std::vector<std::vector<std::string>> cut{
+      {}, {"ld.so"}, {"ld.so", "--argv0", "x"}};
+  int32_t pid = 7;
+  for (const auto& argv : cut) {
+    mark(pid, "");
+    record_loader(pid++, argv, 4);
+  }
+  // No record of arguments at all, not even their number.
+  mark(pid, "");
+  record_loader(pid, {}, 0);
+  end_events();
+  EXPECT_EQ(out_.missed.size(), 4U);
+  for (const ExecEvent& event : out_.missed)
+    EXPECT_EQ(event.missed, MissReason::kUnreadable);
+  EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 4}));
+  // The options before the cut are told all the same.
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].argv, cut.back());
+}
+
+TEST_F(CorrelatorTest, ALoaderWithoutOptionsOrWithAllOfThemIsCaptured) {
+  mark(7, "");
+  record_loader(7, {"ld.so", "/bin/true", "a"}, 9);
+  mark(8, "");
+  record_loader(8, {"ld.so", "--preload", "/tmp/x.so", "/bin/true"}, 4);
+  // The snapshot has what audit has not.
+  mark(9, "v", "/lib/ld-linux.so.2");
+  arrived_.back().snapshot->argv = {"ld.so", "--argv0", "x", "/bin/true"};
+  record_loader(9, {}, 0);
+  end_events();
+  EXPECT_EQ(out_.execs.size(), 3U);
+  EXPECT_TRUE(out_.missed.empty());
+  EXPECT_EQ(coverage(), sums(3, 0, 0));
+}
+
+TEST_F(CorrelatorTest, VariablesOfALoaderWhoseOptionsDidNotComeAreTold) {
+  mark(7, "v", "/lib/ld-linux.so.2");
+  record_loader(7, {"ld.so"}, 4);
+  end_events();
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].env[0].value, "v");
+  ASSERT_EQ(out_.missed.size(), 1U);
+  EXPECT_TRUE(out_.missed[0].env.empty());
+  EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 1}));
+}
+
+TEST_F(CorrelatorTest, TheOptionsOfALoaderAreToldHoweverLateItsRecordIs) {
+  mark(7, "");
+  mark(8, "");
+  correlator_.advance();
+  pass(5'000'000);
+  EXPECT_EQ(coverage(), sums(0, 0, 2));
+  record_loader(7, {"ld.so", "--preload", "/tmp/x.so", "/bin/true"}, 4,
+                5'000'000);
+  record_loader(8, {"ld.so"}, 4, 5'000'000);
+  end_events();
+  ASSERT_EQ(out_.execs.size(), 1U);
+  EXPECT_EQ(out_.execs[0].argv.size(), 4U);
+  EXPECT_TRUE(out_.after_all.empty()) << "nothing was given before";
+  EXPECT_EQ(out_.missed.size(), 1U);
+  EXPECT_EQ(coverage(), sums(1, 0, -2, {0, 0, 0, 1}));
 }
 
 }  // namespace

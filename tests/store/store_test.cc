@@ -272,6 +272,28 @@ TEST_F(StoreTest, AnAuditEventCompletesAnUnauditedExec) {
   EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "1795484879.068:7");
 }
 
+TEST_F(StoreTest, WhatAuditDidNotTellStaysWhatItWas) {
+  ExecEvent first = unaudited_event("v", 7);
+  first.argv = {"id", "-u"};
+  first.argv_truncated = true;
+  record(*store_, first, Verdict::kNew);
+  ExecEvent audit;
+  audit.capture = Capture::kExec;
+  audit.exec_ns = first.exec_ns;
+  audit.pid = first.pid;
+  audit.time_us = first.time_us;
+  audit.audit = {1'795'484'879, 68, 7, ""};
+  audit.key = "preload-exec";
+  must(store_->complete(audit));
+  ExecEvent whole = first;
+  whole.origin = Origin::kExec;
+  whole.audit = audit.audit;
+  whole.key = audit.key;
+  EXPECT_EQ(must(store_->pending(0, 10)).at(0).event, whole);
+  EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "1795484879.068:7");
+  EXPECT_EQ(ask("SELECT args FROM recent_alerts"), "id -u");
+}
+
 TEST_F(StoreTest, PrunesInSteps) {
   for (int i = 0; i < 50; ++i)
     record(*store_, exec_event("v" + std::to_string(i), i, kEventTime + i),

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace preload {
@@ -23,15 +25,23 @@ class BoundedCall {
  public:
   // For one job, on a machine that swaps.
   static constexpr std::chrono::milliseconds kPatience{250};
-  // After a loss, for a while: who makes processes that hang, one after the
-  // other, does not hold the caller up for long in sum.
+  // In sum, for jobs that are not back at once, when others wait for the
+  // caller: who makes processes that hang, or that are only slow, one after the
+  // other, does not hold it up for long. In each span, after as much as one
+  // hang takes there is little patience, and after kMaxWaited none: jobs are
+  // refused.
+  static constexpr std::chrono::seconds kSpan{10};
+  static constexpr std::chrono::milliseconds kAtOnce{3};
   static constexpr std::chrono::milliseconds kLittlePatience{10};
-  static constexpr std::chrono::seconds kWary{10};
+  static constexpr std::chrono::milliseconds kMaxWaited{1000};
   // Some 100 KiB each. With so many lost, jobs are refused until one is back.
   static constexpr size_t kMaxLost = 32;
 
+  // A caller for whom nobody waits needs no bound of the sum.
+  enum class Sum : uint8_t { kBounded, kUnbounded };
+
   // `what` it does, for the log: "reading processes".
-  explicit BoundedCall(std::string what);
+  explicit BoundedCall(std::string what, Sum sum = Sum::kBounded);
   BoundedCall(const BoundedCall&) = delete;
   BoundedCall& operator=(const BoundedCall&) = delete;
   // Waits for nothing.
@@ -47,11 +57,15 @@ class BoundedCall {
  private:
   struct Worker;
   bool ensure_worker();
+  bool wait_for(Worker& worker, std::unique_lock<std::mutex>& lock);
+  void lose_worker();
 
   std::string what_;
+  Sum sum_;
   std::shared_ptr<Worker> worker_;  // idle between calls
   std::shared_ptr<std::atomic<size_t>> lost_;
-  std::chrono::steady_clock::time_point wary_until_;
+  std::chrono::steady_clock::time_point span_end_;
+  std::chrono::steady_clock::duration waited_{};  // in this span
 };
 
 }  // namespace preload

@@ -32,6 +32,9 @@
 #include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/correlate/late_reader.h"
+#include "preload/correlate/mark_table.h"
+#include "preload/correlate/replays.h"
+#include "preload/correlate/wall_offset.h"
 
 namespace preload {
 
@@ -47,7 +50,7 @@ class ExecHandler {
   // kUnaudited.
   virtual void on_exec(ExecEvent&& event) = 0;
   // The audit event of an exec given as kUnaudited before (the same pid and
-  // exec_ns) has come: the whole event.
+  // exec_ns) has come: what it adds. `argv` is empty unless it is whole.
   virtual void on_audited_after_all(ExecEvent&& event) = 0;
   // Capture kNone, with its reason.
   virtual void on_missed(ExecEvent&& event) = 0;
@@ -58,11 +61,10 @@ class ExecHandler {
 
 class Correlator final : public AuditHandler {
  public:
-  // Marks and held events over these are settled early: what a million execs
-  // in a few seconds leave behind while audit is late.
-  static constexpr size_t kMaxMarks = 65'536;
-  // How long a mark is remembered after it counted as unaudited.
-  static constexpr int64_t kRememberNs = 60 * kNanosPerSecond;
+  // Late reads over these are settled early. Snapshots that wait for the rest
+  // of their audit event: those over the bound are given without it.
+  static constexpr size_t kMaxHeld = 65'536;
+  static constexpr size_t kMaxWaitingBytes = size_t{32} << 20;
 
   struct Options {
     int64_t audit_wait_ns = 5 * kNanosPerSecond;
@@ -97,21 +99,16 @@ class Correlator final : public AuditHandler {
   }
   // Marks and events that wait for their other half.
   [[nodiscard]] size_t pending() const {
-    return marks_count_ + waiting_.size();
+    return marks_.waiting() + waiting_.size();
   }
+  // Marks counted as unaudited whose audit event may come after all.
+  [[nodiscard]] size_t remembered() const { return marks_.remembered(); }
 
   ExecVerdict on_exec(const ExecRecord& record) override;
   void on_exec_event(uint64_t token, AuditExec&& exec) override;
   void on_preload_file(const ExecRecord& record) override;
 
  private:
-  // A mark that waits for its audit event.
-  struct Mark {
-    uint64_t exec_ns = 0;
-    SnapshotKind kind = SnapshotKind::kNothing;
-    bool counted = false;  // as unaudited (and given so), or as missed
-    std::unique_ptr<ExecSnapshot> snapshot;
-  };
   // An audited exec on its way out.
   struct Waiting {
     int32_t pid = 0;
@@ -123,7 +120,11 @@ class Correlator final : public AuditHandler {
     MissReason reason = MissReason::kExited;
     std::unique_ptr<ExecSnapshot> snapshot;
     bool loader = false;
-    bool after_all = false;  // completes an unaudited one
+    bool marked = false;  // its mark has come
+    // Of its mark, which may have been settled as unaudited.
+    MarkFate fate = MarkFate::kWaits;
+    uint64_t exec_ns = 0;
+    bool argv_truncated = false;
     bool expects_event = false;
     std::optional<AuditExec> exec;
     int64_t read_us = 0;  // wall clock of the late read
@@ -134,21 +135,23 @@ class Correlator final : public AuditHandler {
   void refill();
   void add_mark(ExecMark&& mark);
   bool upgrade_held(ExecMark& mark);
-  std::optional<Mark> match(int32_t pid, int64_t audit_us,
-                            const std::string& exe);
+  std::optional<Mark> match(const Waiting& waiting);
+  MarkFate expire_one(int32_t pid, Mark& mark);
   void expire_marks(bool all);
-  void expire_one(int32_t pid, Mark& mark);
-  void settle_due(bool all);
-  void settle(Waiting& waiting);
+  void take_over(Waiting& waiting, Mark&& mark);
   void read_late(Waiting& waiting);
-  void complete_from_proc(Waiting& waiting);
-  void release_held(int32_t pid, uint64_t token);
-  void mark_replaced(const Waiting& later);
-  bool replayed(const ExecRecord& record);
-  ExecVerdict keep(Waiting&& waiting);
+  void complete_from_proc(ExecSnapshot& snapshot, std::string_view exe,
+                          int64_t event_us);
+  void mark_replaced(Waiting& later);
 
-  [[nodiscard]] int64_t wall_of(uint64_t exec_ns) const;
-  void watch_clock();
+  ExecVerdict keep(Waiting&& waiting);
+  void settle_due(bool all);
+  void settle_and_erase(WaitingMap::iterator found);
+  void settle(Waiting& waiting);
+  void count(const Waiting& waiting);
+  void give(ExecEvent&& event, const Waiting& waiting);
+  void give_after_all(const Waiting& waiting);
+  void release_held(int32_t pid, uint64_t token);
 
   const Clock& clock_;
   LateReader& late_;
@@ -159,28 +162,15 @@ class Correlator final : public AuditHandler {
   Options options_;
   Coverage coverage_;
 
-  std::unordered_map<int32_t, std::vector<Mark>> marks_;  // by pid, in order
-  struct MarkRef {
-    int32_t pid;
-    uint64_t exec_ns;
-    int64_t due_ns;
-  };
-  std::deque<MarkRef> expiry_;      // marks not yet counted, by time
-  std::deque<MarkRef> forgetting_;  // marks counted as unaudited, by time
-  size_t marks_count_ = 0;
-
+  MarkTable marks_;
   WaitingMap waiting_;
+  size_t waiting_bytes_ = 0;                         // of their snapshots
   std::deque<std::pair<int64_t, uint64_t>> due_;     // (due_ns, token)
   std::unordered_multimap<int32_t, uint64_t> held_;  // late reads, by pid
   uint64_t next_token_ = 1;
 
-  // Wall minus monotonic clock. After a step the earlier one still counts for
-  // what was under way.
-  int64_t offset_us_ = 0;
-  int64_t offset_before_us_ = 0;
-  int64_t stepped_ns_ = 0;
-
-  std::vector<uint64_t> recent_;  // fingerprints of audit events, by hash
+  WallOffset offset_;
+  Replays replays_;
   std::vector<ExecMark> inbox_;
 };
 

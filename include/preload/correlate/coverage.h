@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "preload/base/metrics.h"
@@ -33,9 +34,10 @@ class Coverage {
   void captured(Capture how, int64_t time_us);
   void missed(MissReason reason, int64_t time_us);
   void unaudited(int64_t time_us);
-  // The audit event of an exec counted as unaudited has come. The metrics only
-  // grow, so there it stays what it was.
-  void audited_after_all(int64_t time_us);
+  // The audit event of an exec counted as unaudited has come, which makes it
+  // captured, or `missed` when it tells of something that was not seen. The
+  // metrics only grow, so there it stays what it was.
+  void audited_after_all(int64_t time_us, std::optional<MissReason> missed);
 
   // What has changed since the last call, by day.
   [[nodiscard]] std::vector<CoverageDelta> take();

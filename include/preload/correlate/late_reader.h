@@ -40,7 +40,8 @@ struct LateRead {
 class LateReader {
  public:
   // `clock` must outlive it.
-  LateReader(const Fd& proc, const Clock& clock);
+  LateReader(const Fd& proc, const Clock& clock,
+             BoundedCall::Sum sum = BoundedCall::Sum::kBounded);
 
   LateRead read(int32_t pid, const WatchList& watched,
                 std::string_view audit_exe, int64_t event_us);
@@ -49,8 +50,8 @@ class LateReader {
   // are told apart, all else is kUnread.
   LateRead look_at(int32_t pid, const WatchList& watched);
 
-  // The program of the parent, while it runs; empty when it has gone. For a
-  // moment it is remembered, since many have their parent in common.
+  // The program of the parent, while it runs; empty when it has gone or hangs.
+  // For a moment it is remembered, since many have their parent in common.
   [[nodiscard]] std::string parent_program(const ExecSnapshot& child);
   // The process runs another program from now on.
   void executed(int32_t pid) { parents_.erase(pid); }
@@ -62,7 +63,7 @@ class LateReader {
     uint64_t start_ticks = 0;
     int64_t read_ns = 0;
   };
-  const Parent* parent_of(const ExecSnapshot& child);
+  const Parent& parent_of(const ExecSnapshot& child);
   LateRead take(int32_t pid, const WatchList& watched);
   bool bounded(const std::function<void(Reading&)>& job);
 
@@ -75,7 +76,8 @@ class LateReader {
 
 // True when /proc/PID/exe and audit's exe= name one program. Audit gives the
 // path as the process sees it, the link as we do: below a chroot that is the
-// same path with something before it.
+// same path with something before it. Either may have been read when the file
+// was deleted already.
 [[nodiscard]] bool same_program(std::string_view link, std::string_view exe);
 
 }  // namespace preload

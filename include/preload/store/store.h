@@ -76,7 +76,8 @@ class Store final : public History {
   Result<Alert> record_summary(const std::string& summary,
                                const AlertMark& mark);
   // An audit event came for an exec stored as unaudited (the same pid and
-  // exec_ns): completes its alerts and takes it off the list of unaudited.
+  // exec_ns): adds what `event` has to its alerts, without variables or with
+  // them, and takes it off the list of unaudited.
   Status complete(const ExecEvent& event);
   // Keeps the latest 10,000 each of missed and of unaudited execs. Batched, at
   // most 1000 between two calls of flush().
