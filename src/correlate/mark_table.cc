@@ -65,12 +65,12 @@ void MarkTable::remove(Marks::iterator of_pid,
     marks_.erase(of_pid);
 }
 
-Mark* MarkTable::find(const Ref& ref) {
+Mark* MarkTable::find_waiting(const Ref& ref) {
   const auto found = marks_.find(ref.pid);
   if (found == marks_.end())
     return nullptr;
   for (Mark& mark : found->second)
-    if (mark.exec_ns == ref.exec_ns)
+    if (mark.exec_ns == ref.exec_ns && mark.fate == MarkFate::kWaits)
       return &mark;
   return nullptr;
 }
@@ -78,8 +78,8 @@ Mark* MarkTable::find(const Ref& ref) {
 void MarkTable::settle_front(int64_t now_ns, const Settle& settle) {
   const Ref ref = expiry_.front();
   expiry_.pop_front();
-  Mark* mark = find(ref);
-  if (mark == nullptr || mark->fate != MarkFate::kWaits)
+  Mark* mark = find_waiting(ref);
+  if (mark == nullptr)
     return;
   --waiting_;
   bytes_ -= bytes_of(*mark);

@@ -71,7 +71,7 @@ class MarkTable {
   };
   using Marks = std::unordered_map<int32_t, std::vector<Mark>>;
 
-  Mark* find(const Ref& ref);
+  Mark* find_waiting(const Ref& ref);
   void remove(Marks::iterator of_pid, std::vector<Mark>::iterator mark);
   void settle_front(int64_t now_ns, const Settle& settle);
   void forget_front();
