@@ -33,6 +33,8 @@ constexpr auto kGather = std::chrono::milliseconds(12);
 constexpr auto kGatherLess = std::chrono::milliseconds(4);
 constexpr size_t kLargeBytes = size_t{8} << 10;
 constexpr size_t kHugeBytes = size_t{24} << 10;
+// From an exec to its decision, with audit_wait and a slow database.
+constexpr uint64_t kUndecidedSeconds = 15;
 constexpr int64_t kCoverageNs = 5 * kNanosPerSecond;
 // The watchdog wants a sign of life.
 constexpr int64_t kBeatMs = 1'000;
@@ -157,7 +159,7 @@ Status Pipeline::start_input() {
   reader_ = std::make_unique<RecordReader>(
       input_, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
-  start_inventory();
+  start_inventory(now_ticks());
   start_watchdog();
   write_state();
   log_info(fmt::format(
@@ -167,14 +169,14 @@ Status Pipeline::start_input() {
 }
 
 // The programs that run already, apart from those that the listeners see.
-void Pipeline::start_inventory() {
+void Pipeline::start_inventory(uint64_t before_ticks) {
   inventory_done_ = false;
   inventory_ = start_thread(
       "inventory",
-      [this, names = config_.capture_env_vars, before = now_ticks()] {
+      [this, names = config_.capture_env_vars, before_ticks] {
         const WatchList watched(names);
         const size_t processes = take_inventory(
-            capture_->proc(), watched, before, clock_, stopping_,
+            capture_->proc(), watched, before_ticks, clock_, stopping_,
             inventory_pulse_,
             [this](ExecEvent&& event) { history_->post(NewExec{event}); });
         if (!stopping_)
@@ -322,7 +324,9 @@ void Pipeline::keep_time() {
   }
   if (inventory_done_ && history_->take_inventory_wanted()) {
     inventory_.join();
-    start_inventory();
+    // The execs of the last seconds are on their way to a decision, or had one
+    // against the new database.
+    start_inventory(now_ticks(kUndecidedSeconds));
   }
   if (now_ns >= preload_file_.due_ns()) {
     if (auto event = preload_file_.look(clock_))

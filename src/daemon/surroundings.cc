@@ -62,11 +62,12 @@ std::string content_of(const std::string& path) {
 
 }  // namespace
 
-uint64_t now_ticks() {
+uint64_t now_ticks(uint64_t seconds_ago) {
   timespec boot{};
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  return static_cast<uint64_t>(boot.tv_sec) * ticks +
+  const auto seconds = static_cast<uint64_t>(boot.tv_sec);
+  return (seconds - std::min(seconds, seconds_ago)) * ticks +
          static_cast<uint64_t>(boot.tv_nsec) * ticks / kNanosPerSecond;
 }
 

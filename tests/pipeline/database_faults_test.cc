@@ -157,12 +157,15 @@ TEST_F(DatabaseFaults, AFileSystemThatTurnsReadOnlyOrFails) {
 TEST_F(DatabaseFaults, TakenAwayOrReplacedItIsBegunAnew) {
   start_and_wait();
   expect_alert("/away/before");
+  // What runs for long is the new one's baseline.
+  end_children();
   std::filesystem::remove(database());
   EXPECT_TRUE(eventually(15, [&] {
     return !log_.with("history lost: the database was deleted or replaced")
                 .empty();
   }));
   expect_alert("/away/deleted");
+  end_children();
   // Another file in its place.
   std::ofstream(dir_ / "db/other").close();
   std::filesystem::permissions(dir_ / "db/other", std::filesystem::perms(0640));

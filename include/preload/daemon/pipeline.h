@@ -69,7 +69,8 @@ class Pipeline final : public ExecHandler {
   Status start_history();
   void add_findings(Alert& alert);
   Status start_input();
-  void start_inventory();
+  // Of the processes that began before then (surroundings.h).
+  void start_inventory(uint64_t before_ticks);
   void give(ExecEvent&& event);
 
   enum class Turn { kGoOn, kStop };

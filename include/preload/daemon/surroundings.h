@@ -28,8 +28,9 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
                       const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEvent&&)>& give);
 
-// The present time in the ticks that /proc/PID/stat counts.
-[[nodiscard]] uint64_t now_ticks();
+// The present time, or one not long ago, in the ticks that /proc/PID/stat
+// counts.
+[[nodiscard]] uint64_t now_ticks(uint64_t seconds_ago = 0);
 
 // Looks after /etc/ld.so.preload. The audit watch fires when a writer opens the
 // file, before he has written; so what it holds is read a few times after that,
