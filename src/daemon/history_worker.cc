@@ -2,6 +2,7 @@
 #include "preload/daemon/history_worker.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,6 +19,7 @@ namespace {
 
 constexpr size_t kQueueItems = 16'384;
 constexpr size_t kQueueBytes = size_t{8} << 20;
+constexpr size_t kLargeItem = kQueueBytes / 16;
 // One transaction; what a crash in the middle would repeat.
 constexpr size_t kBatch = 512;
 constexpr int64_t kFlushNs = 5 * kNanosPerSecond;
@@ -66,7 +68,9 @@ void HistoryWorker::post(HistoryItem item) {
     metrics_.add(Metric::kMissedNotListed);
     return;
   }
-  if (!queue_.try_push(std::move(item), bytes)) {
+  // Few can be as large as that, and they leave room for the others.
+  const bool crowds = bytes > kLargeItem && queue_.half_full();
+  if (crowds || !queue_.try_push(std::move(item), bytes)) {
     metrics_.add(Metric::kEventsDropped);
     log_limited(LogLevel::kWarning, "store-queue-full",
                 "the store queue is full, events are dropped: the database "
@@ -98,7 +102,12 @@ void HistoryWorker::run() {
     for (const HistoryItem& item : items)
       if (const auto* barrier = std::get_if<Barrier>(&item))
         reached.push_back(barrier->reached);
+    const bool large = std::any_of(
+        items.begin(), items.end(),
+        [](const HistoryItem& item) { return weight(item) > kLargeItem; });
     process(std::move(items));
+    if (large)
+      ::malloc_trim(0);  // or the memory of the largest ever stays with us
     if (last)
       flush_due_ns_ = 0;
     keep_house();

@@ -64,6 +64,7 @@ std::string look_up(uint32_t uid) {
 // Workers keep it alive: they may outlive the Inspector.
 struct Inspector::Shared : std::enable_shared_from_this<Shared> {
   void enqueue(Job job);
+  void give_up(int64_t alert_id);
   void ensure_worker();
   void work();
   void perform(const Job& job);
@@ -87,6 +88,15 @@ void Inspector::Shared::enqueue(Job job) {
   jobs.push_back(std::move(job));
   ensure_worker();
   work_ready.notify_one();
+}
+
+// Nobody waits for it any more, so its job need not be done.
+void Inspector::Shared::give_up(int64_t alert_id) {
+  deadlines.erase(alert_id);
+  std::erase_if(jobs, [&](const Job& job) {
+    const auto* inspection = std::get_if<Inspection>(&job);
+    return inspection != nullptr && inspection->alert_id == alert_id;
+  });
 }
 
 void Inspector::Shared::ensure_worker() {
@@ -188,7 +198,8 @@ void Inspector::submit(const Alert& alert) {
   if (alert.alert_id == 0 || alert.kind != AlertKind::kNewTerm)
     return;
   const std::lock_guard lock(shared_->mutex);
-  if (shared_->deadlines.size() >= kMaxQueued)
+  if (shared_->deadlines.size() >= kMaxQueued ||
+      shared_->jobs.size() >= kMaxQueued)
     return;
   shared_->deadlines[alert.alert_id] =
       shared_->clock.monotonic_ns() + kDeadlineNs;
@@ -197,8 +208,13 @@ void Inspector::submit(const Alert& alert) {
 
 void Inspector::forget(int64_t alert_id) {
   const std::lock_guard lock(shared_->mutex);
-  shared_->deadlines.erase(alert_id);
   shared_->findings.erase(alert_id);
+  shared_->give_up(alert_id);
+}
+
+size_t Inspector::queued() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->jobs.size();
 }
 
 std::optional<LookedUp> Inspector::finish(int64_t alert_id) {
@@ -211,8 +227,8 @@ std::optional<LookedUp> Inspector::finish(int64_t alert_id) {
   shared.done.wait_for(lock,
                        std::chrono::nanoseconds(std::max<int64_t>(left_ns, 0)),
                        [&] { return shared.findings.contains(alert_id); });
-  shared.deadlines.erase(alert_id);
   const auto found = shared.findings.extract(alert_id);
+  shared.give_up(alert_id);
   if (found.empty())
     return std::nullopt;
   return std::move(found.mapped());

@@ -342,8 +342,11 @@ void Pipeline::keep_time() {
 
 void Pipeline::on_exec(ExecEvent&& event) {
   if (event.origin == Origin::kUnaudited &&
-      config_.unaudited == UnauditedPolicy::kIgnore)
-    return;
+      config_.unaudited != UnauditedPolicy::kAlert) {
+    withheld_.add(event);
+    if (config_.unaudited == UnauditedPolicy::kIgnore)
+      return;
+  }
   if (event.user.empty())
     event.user = inspector_.name_if_known(event.uid);
   // A loader's options stand for variables; it may have both.
@@ -363,6 +366,8 @@ void Pipeline::give(ExecEvent&& event) {
 }
 
 void Pipeline::on_audited_after_all(ExecEvent&& event) {
+  if (auto withheld = withheld_.take(event))
+    on_exec(std::move(*withheld));
   history_->post(AuditedAfterAll{std::move(event)});
 }
 

@@ -62,7 +62,9 @@ void Distributor::run_line(Line& line) {
       if (waiting(line) || !attempt(line, entry.alert))
         return;
       observe(entry);
-      line.last = {entry.alert.alert_id, entry.alert.raised_at_us};
+      // One that is not stored does not come again.
+      if (entry.alert.alert_id != 0)
+        line.last = {entry.alert.alert_id, entry.alert.raised_at_us};
     }
     ++line.next;
   }

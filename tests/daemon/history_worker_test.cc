@@ -115,6 +115,35 @@ TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM term"), "202");
 }
 
+TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
+  const auto worker = start();
+  worker->post(NewExec{event("/first")});
+  worker->settle(10'000);
+  {
+    const auto other =
+        must(Database::open(config_.database, Database::Access::kReadWrite));
+    must(other->execute("BEGIN IMMEDIATE"));
+    worker->post(NewExec{event("/waits")});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ExecEvent large = event("/first");
+    for (int i = 0; i < 40; ++i) {
+      large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
+      worker->post(NewExec{large});
+    }
+    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
+    metrics_.set(Metric::kEventsDropped, 0);
+    for (int i = 0; i < 200; ++i)
+      worker->post(NewExec{event("/new/" + std::to_string(i))});
+    must(other->execute("ROLLBACK"));
+  }
+  worker->settle(20'000);
+  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  worker->stop();
+  EXPECT_EQ(value_of(config_.database,
+                     "SELECT count(*) FROM term WHERE value LIKE '/new/%'"),
+            "200");
+}
+
 TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   constexpr int64_t kHour = 3600 * kMicrosPerSecond;
   const auto worker = start();

@@ -44,6 +44,17 @@ TEST(Inspector, KnowsNothingOfWhatWasNotSubmitted) {
   EXPECT_FALSE(inspector.finish(0));
 }
 
+TEST(Inspector, WhatNobodyWaitsForIsNotDone) {
+  const TempDir dir;
+  std::ofstream(dir / "x.so") << std::string(size_t{8} << 20, 'x');
+  Inspector inspector;
+  for (int64_t id = 1; id <= 3000; ++id) {
+    inspector.submit(alert_for(id, dir / "x.so"));
+    inspector.forget(id);
+  }
+  EXPECT_EQ(inspector.queued(), 0U);
+}
+
 TEST(Inspector, NamesAreKnownTheNextTime) {
   Inspector inspector;
   EXPECT_EQ(inspector.name_if_known(0), "");

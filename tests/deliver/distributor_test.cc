@@ -250,6 +250,19 @@ TEST_F(DistributorTest, ASinkLeftBehindGetsAllOfItLater) {
   EXPECT_TRUE(distributor_.idle());
 }
 
+TEST_F(DistributorTest, OneThatIsNotStoredDoesNotBringTheOthersAgain) {
+  b_.error = ENOSPC;
+  add(1, 3);
+  distributor_.leave_laggards_behind();
+  add(0, 0);
+  b_.error = 0;
+  pass_ms(1'000);
+  ASSERT_EQ(distributor_.take_rewind(), 0);
+  add(1, 3);
+  EXPECT_EQ(a_.taken, (Ids{1, 2, 3, 0}));
+  EXPECT_EQ(distributor_.take_acknowledged(), range(1, 3));
+}
+
 TEST_F(DistributorTest, NobodyIsLeftBehindByNobody) {
   a_.error = b_.error = EIO;
   add(1, 3);

@@ -51,7 +51,9 @@ class HistoryWorker {
 
   // Any thread; never blocks. A full queue (16,384 items, 8 MiB) drops the
   // item and counts it. Missed execs may take half of it: who makes thousands
-  // of them does not keep the others' events out.
+  // of them does not keep the others' events out. Nor does who makes large
+  // ones: over 512 KiB an item is taken only while the queue is less than half
+  // full.
   void post(HistoryItem item);
 
   // Waits until what was posted before is stored and handed to the relay, but

@@ -54,6 +54,8 @@ class Inspector {
   // The name of a user if it is known already. Otherwise it is looked up, for
   // the next time. Any thread; never blocks.
   [[nodiscard]] std::string name_if_known(uint32_t uid);
+  // Look-ups that no thread has begun.
+  [[nodiscard]] size_t queued() const;
 
  private:
   struct Shared;

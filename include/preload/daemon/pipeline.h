@@ -27,6 +27,7 @@
 #include "preload/daemon/inspector.h"
 #include "preload/daemon/sinks.h"
 #include "preload/daemon/surroundings.h"
+#include "preload/daemon/withheld.h"
 #include "preload/deliver/relay.h"
 #include "preload/detect/preload_file.h"
 
@@ -118,6 +119,7 @@ class Pipeline final : public ExecHandler {
   std::atomic<bool> inventory_done_{false};
   std::vector<Watchdog::Watch> watches_;
 
+  Withheld withheld_;
   size_t last_bytes_ = 0;
   int64_t coverage_due_ns_ = 0;
   int64_t report_due_ns_ = 0;
