@@ -58,9 +58,10 @@ bool Correlator::upgrade_held(ExecMark& mark) {
   const auto [begin, end] = held_.equal_range(mark.pid);
   for (auto it = begin; it != end; ++it) {
     Waiting& waiting = waiting_.at(it->second);
-    const int64_t mark_us = offset_.wall_of(mark.exec_ns);
+    const int64_t mark_us =
+        offset_.wall_of(mark.exec_ns) + offset_.set_back_us();
     if (waiting.marked || mark_us + kClockSlackUs < waiting.audit_us ||
-        mark_us > waiting.read_us + kClockSlackUs)
+        static_cast<int64_t>(mark.exec_ns) > waiting.read_ns)
       continue;
     if (mark.snapshot && !same_program(mark.snapshot->executable, waiting.exe))
       continue;
@@ -178,7 +179,8 @@ void Correlator::read_late(Waiting& waiting) {
   LateRead read =
       late_.read(waiting.pid, *watched_, waiting.exe, waiting.audit_us);
   waiting.read_us = clock_.wall_us();
-  waiting.due_ns = clock_.monotonic_ns() + options_.hold_ns;
+  waiting.read_ns = clock_.monotonic_ns();
+  waiting.due_ns = waiting.read_ns + options_.hold_ns;
   waiting.reason = read.reason;
   waiting.snapshot = std::move(read.snapshot);
   if (read.kind != SnapshotKind::kUnread)
@@ -202,6 +204,7 @@ void Correlator::mark_replaced(Waiting& later) {
       later.capture = Capture::kLate;
       later.snapshot = std::move(earlier.snapshot);
       later.read_us = earlier.read_us;
+      later.read_ns = earlier.read_ns;
     }
     earlier.capture = Capture::kNone;
     earlier.reason = MissReason::kReplaced;

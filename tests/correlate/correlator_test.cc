@@ -179,6 +179,25 @@ TEST_F(CorrelatorTest, AMarkThatComesLateIsTheBetterSource) {
   EXPECT_EQ(coverage(), sums(1, 0, 0));
 }
 
+TEST_F(CorrelatorTest, AMarkThatComesLateIsFoundThoughTheClockWasSet) {
+  for (const int64_t step_us : {-5'000L, 5'000L, -3'600'000'000L}) {
+    mark(7, "true");
+    ExecMark late = std::move(arrived_.back());
+    arrived_.clear();
+    record(7, "/bin/x", 1000);
+    clock_.step_wall_us(step_us);
+    arrived_.push_back(std::move(late));
+    correlator_.advance();
+    end_events();
+    pass(300'000);
+    EXPECT_EQ(coverage(), sums(1, 0, 0)) << step_us;
+    EXPECT_EQ(correlator_.pending(), 0U) << step_us;
+    pass(10'000'000);
+  }
+  EXPECT_EQ(out_.execs.size(), 3U);
+  EXPECT_TRUE(out_.missed.empty());
+}
+
 TEST_F(CorrelatorTest, AMarkCorrectsALateReadThatSawNothing) {
   process(7, "B=1\0"s);
   mark(7, "true");

@@ -251,7 +251,12 @@ TEST_F(Live, RealtimeDenied) {
                 "executable = '/usr/bin/true') FROM first_seen WHERE value "
                 "LIKE '/nice/%'",
                 "200"),
-            "200");
+            "200")
+      << audit.query("SELECT * FROM coverage_by_day") << '\n'
+      << audit.query(
+             "SELECT m.reason, m.pid, m.audit_id, a.capture, a.audit_id, "
+             "a.value FROM missed_execs m LEFT JOIN recent_alerts a USING "
+             "(pid)");
 }
 
 TEST_F(Live, ConnectorDenied) {

@@ -127,7 +127,8 @@ class Correlator final : public AuditHandler {
     bool argv_truncated = false;
     bool expects_event = false;
     std::optional<AuditExec> exec;
-    int64_t read_us = 0;  // wall clock of the late read
+    int64_t read_us = 0;  // when it was read late: wall clock
+    int64_t read_ns = 0;  // and CLOCK_MONOTONIC, as marks have it
     int64_t due_ns = 0;   // no earlier
   };
   using WaitingMap = std::unordered_map<uint64_t, Waiting>;

@@ -13,12 +13,13 @@ class WallOffset {
  public:
   explicit WallOffset(const Clock& clock);
 
-  // After a step of the wall clock, what was under way for `memory_ns` may
+  // After the wall clock was set back, what was under way for `memory_ns` may
   // still have the time from before.
   void update(int64_t memory_ns);
 
   [[nodiscard]] int64_t us() const { return now_us_; }
-  // By how much the wall clock was set back meanwhile; 0: it was not.
+  // By how much the wall clock was set back in that time; but for some
+  // microseconds of noise 0: it was not.
   [[nodiscard]] int64_t set_back_us() const;
   // Of a time of CLOCK_MONOTONIC; microseconds since the epoch.
   [[nodiscard]] int64_t wall_of(uint64_t monotonic_ns) const {
@@ -30,8 +31,8 @@ class WallOffset {
 
   const Clock& clock_;
   int64_t now_us_;
-  int64_t before_us_;
-  int64_t stepped_ns_ = 0;
+  int64_t before_us_;  // the most of late
+  int64_t before_ns_;  // when that was
 };
 
 }  // namespace preload
