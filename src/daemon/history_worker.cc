@@ -47,7 +47,8 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       failed_(std::move(failed)),
       queue_(kQueueItems, kQueueBytes),
       held_(metrics),
-      tally_(metrics) {
+      tally_(metrics),
+      names_(clock) {
   learning_ = learns();
   if (!opened.moved_to.empty())
     announce(
@@ -240,6 +241,10 @@ bool HistoryWorker::learns() {
 Status HistoryWorker::decide(NewExec& exec, History& history) {
   if (exec.decided)
     return {};
+  if (exec.event.user.empty() && rule_.rule().uses(Field::kUserName)) {
+    pulse_.beat();
+    exec.event.user = names_.name_of(exec.event.uid);
+  }
   auto decisions = rule_.decide(exec.event, clock_.wall_us(), history);
   if (!decisions)
     return tl::unexpected(decisions.error());

@@ -144,6 +144,39 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
             "200");
 }
 
+TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
+  config_.new_terms_fields = {"process.env_vars", "user.name"};
+  const auto worker = start();
+  NewExec running = found("/runs");
+  running.event.uid = 0;
+  running.event.user.clear();
+  worker->post(running);
+  worker->post(InventoryDone{1});
+  NewExec raw = running;
+  raw.event.origin = Origin::kExec;
+  worker->post(raw);
+  NewExec enriched = raw;
+  enriched.event.user = "root";
+  worker->post(enriched);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 1U) << "the summary of the baseline";
+  enriched.event.user = "other";
+  worker->post(enriched);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(HistoryWorkerTest, AnExceptionForAllButRootIsNotForRootWithoutAName) {
+  config_.exceptions = {{1, "not user.name:root"}};
+  const auto worker = start();
+  NewExec raw{event("/of-root")};
+  raw.event.uid = 0;
+  raw.event.user.clear();
+  worker->post(raw);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 1U);
+}
+
 TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   constexpr int64_t kHour = 3600 * kMicrosPerSecond;
   const auto worker = start();

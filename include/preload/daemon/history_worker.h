@@ -24,6 +24,7 @@
 #include "preload/daemon/history_item.h"
 #include "preload/daemon/interim.h"
 #include "preload/daemon/outbox_feed.h"
+#include "preload/daemon/user_names.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/recovery.h"
@@ -106,6 +107,7 @@ class HistoryWorker {
   std::unique_ptr<Interim> interim_;  // not null while the database refuses
   HeldItems held_;
   DecisionTally tally_;
+  UserNames names_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
