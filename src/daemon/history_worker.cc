@@ -65,13 +65,14 @@ HistoryWorker::~HistoryWorker() {
 
 void HistoryWorker::post(HistoryItem item) {
   const size_t bytes = weight(item);
+  const auto user = owner(item);
   if (std::holds_alternative<MissedExec>(item) && queue_.half_full()) {
     metrics_.add(Metric::kMissedNotListed);
     return;
   }
   // Few can be as large as that, and they leave room for the others.
   const bool crowds = bytes > kLargeItem && queue_.half_full();
-  if (crowds || !queue_.try_push(std::move(item), bytes)) {
+  if (crowds || !queue_.try_push(std::move(item), bytes, user)) {
     metrics_.add(Metric::kEventsDropped);
     log_limited(LogLevel::kWarning, "store-queue-full",
                 "the store queue is full, events are dropped: the database "

@@ -144,6 +144,33 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
             "200");
 }
 
+TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
+  const auto worker = start();
+  worker->post(NewExec{event("/first")});
+  worker->settle(10'000);
+  {
+    // As above.
+    const auto other =
+        must(Database::open(config_.database, Database::Access::kReadWrite));
+    must(other->execute("BEGIN IMMEDIATE"));
+    worker->post(NewExec{event("/waits")});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    NewExec heavy{event("/heavy")};
+    heavy.event.auid = 1002;
+    heavy.event.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
+    for (int i = 0; i < 100; ++i)
+      worker->post(heavy);
+    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
+    metrics_.set(Metric::kEventsDropped, 0);
+    for (int i = 0; i < 200; ++i)
+      worker->post(NewExec{event("/new/" + std::to_string(i))});
+    must(other->execute("ROLLBACK"));
+  }
+  worker->settle(20'000);
+  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  EXPECT_EQ(sent(), 204U);
+}
+
 TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
   config_.new_terms_fields = {"process.env_vars", "user.name"};
   const auto worker = start();

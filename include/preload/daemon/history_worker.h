@@ -54,7 +54,7 @@ class HistoryWorker {
   // item and counts it. Missed execs may take half of it: who makes thousands
   // of them does not keep the others' events out. Nor does who makes large
   // ones: over 512 KiB an item is taken only while the queue is less than half
-  // full.
+  // full. All execs of one user may take three quarters of its bytes.
   void post(HistoryItem item);
 
   // Waits until what was posted before is stored and handed to the relay, but
