@@ -1,22 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/daemon/history_item.h"
 
+#include "preload/detect/shares.h"
+
 namespace preload {
 
-size_t weight(const HistoryItem& item) {
-  const size_t base = sizeof(HistoryItem);
-  if (const auto* exec = std::get_if<NewExec>(&item)) {
-    size_t bytes = base + weight(exec->event);
-    if (exec->decided)
-      for (const Decision& decision : *exec->decided)
-        bytes += sizeof decision + decision.term.value.size();
-    return bytes;
-  }
+namespace {
+
+const ExecEvent* event_in(const HistoryItem& item) {
+  if (const auto* exec = std::get_if<NewExec>(&item))
+    return &exec->event;
   if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
-    return base + weight(exec->event);
+    return &exec->event;
   if (const auto* exec = std::get_if<MissedExec>(&item))
-    return base + weight(exec->event);
-  return base;
+    return &exec->event;
+  return nullptr;
+}
+
+}  // namespace
+
+size_t weight(const HistoryItem& item) {
+  size_t bytes = sizeof(HistoryItem);
+  if (const ExecEvent* event = event_in(item))
+    bytes += weight(*event);
+  const auto* exec = std::get_if<NewExec>(&item);
+  if (exec != nullptr && exec->decided)
+    for (const Decision& decision : *exec->decided)
+      bytes += sizeof decision + decision.term.value.size();
+  return bytes;
+}
+
+std::optional<uint64_t> owner(const HistoryItem& item) {
+  const ExecEvent* event = event_in(item);
+  if (event == nullptr)
+    return std::nullopt;
+  const Payer payer = payer_of(*event);
+  return (uint64_t{payer.containers} << 32) | payer.uid;
 }
 
 }  // namespace preload

@@ -47,7 +47,8 @@ HistoryWorker::HistoryWorker(OpenedStore opened, Rule rule, Config config,
       failed_(std::move(failed)),
       queue_(kQueueItems, kQueueBytes),
       held_(metrics),
-      tally_(metrics) {
+      tally_(metrics),
+      names_(clock) {
   learning_ = learns();
   if (!opened.moved_to.empty())
     announce(
@@ -64,13 +65,14 @@ HistoryWorker::~HistoryWorker() {
 
 void HistoryWorker::post(HistoryItem item) {
   const size_t bytes = weight(item);
+  const auto user = owner(item);
   if (std::holds_alternative<MissedExec>(item) && queue_.half_full()) {
     metrics_.add(Metric::kMissedNotListed);
     return;
   }
   // Few can be as large as that, and they leave room for the others.
   const bool crowds = bytes > kLargeItem && queue_.half_full();
-  if (crowds || !queue_.try_push(std::move(item), bytes)) {
+  if (crowds || !queue_.try_push(std::move(item), bytes, user)) {
     metrics_.add(Metric::kEventsDropped);
     log_limited(LogLevel::kWarning, "store-queue-full",
                 "the store queue is full, events are dropped: the database "
@@ -240,6 +242,10 @@ bool HistoryWorker::learns() {
 Status HistoryWorker::decide(NewExec& exec, History& history) {
   if (exec.decided)
     return {};
+  if (exec.event.user.empty() && rule_.rule().uses(Field::kUserName)) {
+    pulse_.beat();
+    exec.event.user = names_.name_of(exec.event.uid);
+  }
   auto decisions = rule_.decide(exec.event, clock_.wall_us(), history);
   if (!decisions)
     return tl::unexpected(decisions.error());

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/daemon/inspector.h"
 
-#include <pwd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -18,6 +17,7 @@
 
 #include "preload/base/log.h"
 #include "preload/base/thread.h"
+#include "preload/daemon/user_names.h"
 #include "preload/detect/inspect.h"
 
 namespace preload {
@@ -47,24 +47,13 @@ struct Name {
   }
 };
 
-std::string look_up(uint32_t uid) {
-  if (uid == kUnsetId)
-    return {};
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer;
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
-      found == nullptr)
-    return {};
-  return found->pw_name;
-}
-
 }  // namespace
 
 // Workers keep it alive: they may outlive the Inspector.
 struct Inspector::Shared : std::enable_shared_from_this<Shared> {
   void enqueue(Job job);
   void give_up(int64_t alert_id);
+  Name& name_entry(uint32_t uid);
   void ensure_worker();
   void work();
   void perform(const Job& job);
@@ -97,6 +86,13 @@ void Inspector::Shared::give_up(int64_t alert_id) {
     const auto* inspection = std::get_if<Inspection>(&job);
     return inspection != nullptr && inspection->alert_id == alert_id;
   });
+}
+
+// With the mutex.
+Name& Inspector::Shared::name_entry(uint32_t uid) {
+  if (names.size() >= kMaxNames && !names.contains(uid))
+    names.clear();
+  return names[uid];
 }
 
 void Inspector::Shared::ensure_worker() {
@@ -178,11 +174,9 @@ std::string Inspector::Shared::name_of(uint32_t uid) {
     if (known != names.end() && known->second.current(clock))
       return known->second.name;
   }
-  std::string name = look_up(uid);
+  std::string name = look_up_user(uid);
   const std::lock_guard lock(mutex);
-  if (names.size() >= kMaxNames)
-    names.clear();
-  names[uid] = {name, clock.monotonic_ns(), false};
+  name_entry(uid) = {name, clock.monotonic_ns(), false};
   return name;
 }
 
@@ -238,7 +232,7 @@ std::string Inspector::name_if_known(uint32_t uid) {
   if (uid == kUnsetId)
     return {};
   const std::lock_guard lock(shared_->mutex);
-  Name& name = shared_->names[uid];
+  Name& name = shared_->name_entry(uid);
   if (!name.current(shared_->clock) && !name.asked &&
       shared_->jobs.size() < kMaxQueued) {
     name.asked = true;

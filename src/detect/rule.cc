@@ -4,12 +4,26 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "preload/base/clock.h"
 #include "preload/base/text.h"
 
 namespace preload {
+
+bool Rule::uses(Field field) const {
+  const auto of_field = [&](const Condition& condition) {
+    return condition.field == field;
+  };
+  return std::find(fields.begin(), fields.end(), to_string(field)) !=
+             fields.end() ||
+         std::any_of(exceptions.begin(), exceptions.end(),
+                     [&](const Exception& exception) {
+                       return std::any_of(exception.conditions.begin(),
+                                          exception.conditions.end(), of_field);
+                     });
+}
 
 Result<Rule> make_rule(const Config& config, std::string_view file,
                        int64_t created_us) {

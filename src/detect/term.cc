@@ -102,7 +102,8 @@ std::string_view FieldValues::get(Field field) {
         uid_ = id_text(event_.uid);
       return *uid_;
     case Field::kUserName:
-      return event_.user;
+      // Never empty for a user: an exception for all but root would match.
+      return event_.user.empty() ? get(Field::kUserId) : event_.user;
     case Field::kUserAuditId:
       if (!auid_)
         auid_ = id_text(event_.auid);

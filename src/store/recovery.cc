@@ -3,6 +3,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "preload/base/text.h"
@@ -11,13 +14,25 @@
 namespace preload {
 namespace {
 
+// A symbolic link that leads nowhere is there too.
+bool is_there(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(
+      std::filesystem::symlink_status(path, ignored));
+}
+
+// Free: a database may be damaged twice in a second.
 std::string aside_name(const std::string& path, int64_t now_us) {
   // 2026-11-24T02:03:04.567Z without what a file name had better not have.
   std::string stamp;
   for (const char c : iso_time(now_us).substr(0, 19))
     if (c != '-' && c != ':')
       stamp += c;
-  return path + ".damaged-" + stamp + "Z";
+  const std::string first = path + ".damaged-" + stamp + "Z";
+  std::string name = first;
+  for (int number = 2; is_there(name); ++number)
+    name = first + "-" + std::to_string(number);
+  return name;
 }
 
 }  // namespace

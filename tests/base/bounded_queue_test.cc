@@ -48,6 +48,20 @@ TEST(BoundedQueue, BoundsBytesYetPassesAHeavyItemAlone) {
   EXPECT_TRUE(queue.try_push(5, 40));
 }
 
+TEST(BoundedQueue, LeavesAQuarterOfTheBytesToOtherOwners) {
+  BoundedQueue<int> queue(10, 100);
+  EXPECT_TRUE(queue.try_push(1, 50, 7));
+  EXPECT_FALSE(queue.try_push(2, 26, 7));
+  EXPECT_TRUE(queue.try_push(3, 25, 7));
+  EXPECT_TRUE(queue.try_push(4, 20, 8));
+  EXPECT_TRUE(queue.try_push(5, 5));
+  EXPECT_EQ(queue.pop_all(milliseconds(0)), (std::vector{1, 3, 4, 5}));
+  // One heavy item passes, and the others have what it leaves.
+  EXPECT_TRUE(queue.try_push(6, 80, 7));
+  EXPECT_FALSE(queue.try_push(7, 1, 7));
+  EXPECT_TRUE(queue.try_push(8, 20, 8));
+}
+
 TEST(BoundedQueue, WakesAWaitingConsumerWithoutItems) {
   BoundedQueue<int> queue(1, 1);
   std::thread waker([&] { queue.wake(); });

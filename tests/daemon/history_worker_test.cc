@@ -144,6 +144,66 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
             "200");
 }
 
+TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
+  const auto worker = start();
+  worker->post(NewExec{event("/first")});
+  worker->settle(10'000);
+  {
+    // As above.
+    const auto other =
+        must(Database::open(config_.database, Database::Access::kReadWrite));
+    must(other->execute("BEGIN IMMEDIATE"));
+    worker->post(NewExec{event("/waits")});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    NewExec heavy{event("/heavy")};
+    heavy.event.auid = 1002;
+    heavy.event.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
+    for (int i = 0; i < 100; ++i)
+      worker->post(heavy);
+    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
+    metrics_.set(Metric::kEventsDropped, 0);
+    for (int i = 0; i < 200; ++i)
+      worker->post(NewExec{event("/new/" + std::to_string(i))});
+    must(other->execute("ROLLBACK"));
+  }
+  worker->settle(20'000);
+  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  EXPECT_EQ(sent(), 204U);
+}
+
+TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
+  config_.new_terms_fields = {"process.env_vars", "user.name"};
+  const auto worker = start();
+  NewExec running = found("/runs");
+  running.event.uid = 0;
+  running.event.user.clear();
+  worker->post(running);
+  worker->post(InventoryDone{1});
+  NewExec raw = running;
+  raw.event.origin = Origin::kExec;
+  worker->post(raw);
+  NewExec enriched = raw;
+  enriched.event.user = "root";
+  worker->post(enriched);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 1U) << "the summary of the baseline";
+  enriched.event.user = "other";
+  worker->post(enriched);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 2U);
+}
+
+TEST_F(HistoryWorkerTest, AnExceptionForAllButRootIsNotForRootWithoutAName) {
+  config_.exceptions = {{1, "not user.name:root"}};
+  const auto worker = start();
+  NewExec raw{event("/of-root")};
+  raw.event.uid = 0;
+  raw.event.user.clear();
+  worker->post(raw);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 1U);
+}
+
 TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   constexpr int64_t kHour = 3600 * kMicrosPerSecond;
   const auto worker = start();

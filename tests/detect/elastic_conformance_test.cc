@@ -303,7 +303,7 @@ TEST(ElasticConformance, SameAlertsButForTheAgeOfDocumentsInTheRun) {
 }
 
 // With several fields Elastic passes over documents that lack one of them; we
-// take the absence for a value. The rest is the same.
+// take the absence for a value, or the number for a name. The rest is the same.
 TEST(ElasticConformance, CombinationsOfFields) {
   std::mt19937 random(22);
   size_t without = 0;
@@ -323,7 +323,7 @@ TEST(ElasticConformance, CombinationsOfFields) {
           return window - lag_of(document.time, timeline.first_run);
         }).sent;
     without += std::erase_if(
-        ours, [](const AlertKey& alert) { return alert.second.at(1).empty(); });
+        ours, [](const AlertKey& alert) { return alert.second.at(1) == "0"; });
     ASSERT_EQ(ours, run_elastic(rule, timeline.documents, timeline.first_run))
         << "round " << round;
   }

@@ -51,6 +51,9 @@ TEST(Term, ValuesOfTheFields) {
   EXPECT_EQ(field_value(event, "process.working_directory"), "/home/bob");
   EXPECT_EQ(field_value(event, "user.id"), "1000");
   EXPECT_EQ(field_value(event, "user.name"), "bob");
+  ExecEvent nameless = event;
+  nameless.user.clear();
+  EXPECT_EQ(field_value(nameless, "user.name"), "1000");
   EXPECT_EQ(field_value(event, "user.audit.id"), "");  // unset
   EXPECT_EQ(field_value(event, "container.id"), "c0ffee");
   EXPECT_EQ(field_value(event, "event.code"), "preload-exec,other");

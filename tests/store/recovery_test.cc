@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -18,6 +20,16 @@ std::string content(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Overwrites the tables of our own file; gives what is in it then.
+std::string damage(const std::string& path, char with) {
+  std::string bytes = content(path);
+  EXPECT_GT(bytes.size(), 8192U);
+  for (size_t i = 100; i < bytes.size(); ++i)
+    bytes[i] = with;
+  std::ofstream(path, std::ios::binary) << bytes;
+  return bytes;
+}
+
 TEST(Recovery, ADamagedDatabaseIsMovedAsideAndANewOneBegun) {
   const TempDir dir;
   const FakeClock clock;
@@ -28,17 +40,30 @@ TEST(Recovery, ADamagedDatabaseIsMovedAsideAndANewOneBegun) {
     EXPECT_EQ(opened->moved_to, "");
     EXPECT_TRUE(opened->store->created());
   }
-  // Our own file, with its tables overwritten.
-  std::string damaged = content(path);
-  ASSERT_GT(damaged.size(), 8192U);
-  for (size_t i = 100; i < damaged.size(); ++i)
-    damaged[i] = 'x';
-  std::ofstream(path, std::ios::binary) << damaged;
+  const std::string damaged = damage(path, 'x');
   const auto opened = open_or_begin_anew(path, clock);
   ASSERT_TRUE(opened.has_value()) << opened.error().message();
   EXPECT_EQ(opened->moved_to, path + ".damaged-20261124T014759Z");
   EXPECT_TRUE(opened->store->created());
   EXPECT_EQ(content(opened->moved_to), damaged);
+}
+
+TEST(Recovery, ASecondDamageInTheSameSecondLeavesTheFirstCopy) {
+  const TempDir dir;
+  const FakeClock clock;
+  const std::string path = dir / "history.db";
+  ASSERT_TRUE(open_or_begin_anew(path, clock).has_value());
+  std::vector<std::string> damaged;
+  std::vector<std::string> moved_to;
+  for (const char with : {'x', 'y', 'z'}) {
+    damaged.push_back(damage(path, with));
+    const auto opened = open_or_begin_anew(path, clock);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message();
+    moved_to.push_back(opened->moved_to);
+  }
+  for (size_t i = 0; i < damaged.size(); ++i)
+    EXPECT_TRUE(content(moved_to[i]) == damaged[i]) << moved_to[i];
+  EXPECT_EQ(moved_to[2], path + ".damaged-20261124T014759Z-3");
 }
 
 TEST(Recovery, WhatIsNotOursStaysWhereItIs) {

@@ -7,7 +7,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,15 +24,23 @@ class BoundedQueue {
       : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
   // Takes `item`, which weighs `bytes`, unless the queue is full or closed;
-  // then `item` is as it was and the answer false.
-  [[nodiscard]] bool try_push(T&& item, size_t bytes) {
+  // then `item` is as it was and the answer false. All items of one `owner` may
+  // have three quarters of the bytes, so that he does not keep the others' out;
+  // a single one may be heavier.
+  [[nodiscard]] bool try_push(T&& item, size_t bytes,
+                              std::optional<uint64_t> owner = {}) {
     {
       const std::lock_guard lock(mutex_);
       // An item heavier than the bound passes through an empty queue.
       const bool fits = entries_.empty() || (entries_.size() < max_entries_ &&
                                              bytes_ + bytes <= max_bytes_);
-      if (closed_ || !fits)
+      size_t* const owned = owner ? &owned_[*owner] : nullptr;
+      const bool fair = owned == nullptr || *owned == 0 ||
+                        *owned + bytes <= max_bytes_ / 4 * 3;
+      if (closed_ || !fits || !fair)
         return false;
+      if (owned != nullptr)
+        *owned += bytes;
       entries_.push_back({std::move(item), bytes});
       bytes_ += bytes;
       high_water_ = std::max(high_water_, entries_.size());
@@ -49,6 +59,7 @@ class BoundedQueue {
     for (Entry& entry : entries_)
       items.push_back(std::move(entry.item));
     entries_.clear();
+    owned_.clear();
     bytes_ = 0;
     return items;
   }
@@ -101,6 +112,7 @@ class BoundedQueue {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Entry> entries_;
+  std::map<uint64_t, size_t> owned_;  // bytes of each owner
   size_t bytes_ = 0;
   size_t high_water_ = 0;
   bool closed_ = false;

@@ -62,4 +62,8 @@ using HistoryItem =
 // About how much memory it holds. Bytes.
 [[nodiscard]] size_t weight(const HistoryItem& item);
 
+// Whose share of the queue an exec takes (payer_of()); nothing for what the
+// daemon itself gives.
+[[nodiscard]] std::optional<uint64_t> owner(const HistoryItem& item);
+
 }  // namespace preload

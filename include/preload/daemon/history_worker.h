@@ -24,6 +24,7 @@
 #include "preload/daemon/history_item.h"
 #include "preload/daemon/interim.h"
 #include "preload/daemon/outbox_feed.h"
+#include "preload/daemon/user_names.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/recovery.h"
@@ -53,7 +54,7 @@ class HistoryWorker {
   // item and counts it. Missed execs may take half of it: who makes thousands
   // of them does not keep the others' events out. Nor does who makes large
   // ones: over 512 KiB an item is taken only while the queue is less than half
-  // full.
+  // full. All execs of one user may take three quarters of its bytes.
   void post(HistoryItem item);
 
   // Waits until what was posted before is stored and handed to the relay, but
@@ -106,6 +107,7 @@ class HistoryWorker {
   std::unique_ptr<Interim> interim_;  // not null while the database refuses
   HeldItems held_;
   DecisionTally tally_;
+  UserNames names_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;

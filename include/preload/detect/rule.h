@@ -25,6 +25,9 @@ struct Rule {
   // inventory of a new database is complete. The daemon sets it.
   bool inventory_is_baseline = false;
   std::vector<Exception> exceptions;
+
+  // True when a term or an exception depends on it.
+  [[nodiscard]] bool uses(Field field) const;
 };
 
 // The rule of a configuration that was read from `file`, for a database that

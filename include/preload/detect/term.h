@@ -34,7 +34,7 @@ enum class Field : uint8_t {
   kParentName,        // process.parent.name
   kWorkingDirectory,  // process.working_directory
   kUserId,            // user.id: the real uid, decimal
-  kUserName,          // user.name: of that uid
+  kUserName,          // user.name: of that uid; its number if unknown
   kUserAuditId,       // user.audit.id: the loginuid, decimal
   kContainerId,       // container.id
   kEventCode,         // event.code: audit key, one of many

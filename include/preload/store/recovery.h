@@ -19,7 +19,8 @@ struct OpenedStore {
 
 // Opens the database at `path` as Store::open() does. A damaged one is moved
 // aside, with its write-ahead log, to `path`.damaged-YYYYMMDDTHHMMSSZ, where
-// `sqlite3 .recover` may still read it, and a new one is begun.
+// `sqlite3 .recover` may still read it (with -2, -3, ... behind when there is
+// such a file), and a new one is begun.
 [[nodiscard]] Result<OpenedStore> open_or_begin_anew(const std::string& path,
                                                      const Clock& clock);
 
