@@ -195,7 +195,7 @@ class PluginTest : public testing::Test {
   void feed(const std::string& text) const {
     for (std::string_view rest = text; !rest.empty();) {
       const ssize_t n = ::write(input_.get(), rest.data(), rest.size());
-      ASSERT_GT(n, 0);
+      ASSERT_GT(n, 0) << account();
       rest.remove_prefix(static_cast<size_t>(n));
     }
   }
