@@ -343,7 +343,7 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
 	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
-	[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
+	@[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
 	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
 	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \

@@ -215,13 +215,6 @@ class Reader {
   std::string wrong_;
 };
 
-size_t bytes_in(const std::vector<std::string>& strings) {
-  size_t bytes = 0;
-  for (const std::string& s : strings)
-    bytes += sizeof s + s.size();
-  return bytes;
-}
-
 }  // namespace
 
 std::string_view to_string(Capture capture) {
@@ -236,10 +229,17 @@ std::string_view to_string(MissReason reason) {
   return kMissReasons.at(static_cast<size_t>(reason));
 }
 
-size_t weight(const ExecEvent& event) {
-  size_t bytes = sizeof event + bytes_in(event.argv);
-  for (const EnvVar& variable : event.env)
+size_t weight(std::span<const EnvVar> env, std::span<const std::string> argv) {
+  size_t bytes = 0;
+  for (const EnvVar& variable : env)
     bytes += sizeof variable + variable.name.size() + variable.value.size();
+  for (const std::string& argument : argv)
+    bytes += sizeof argument + argument.size();
+  return bytes;
+}
+
+size_t weight(const ExecEvent& event) {
+  size_t bytes = sizeof event + weight(event.env, event.argv);
   for (const std::string* s :
        {&event.executable, &event.comm, &event.cwd, &event.parent_executable,
         &event.user, &event.login_user, &event.tty, &event.key, &event.syscall,

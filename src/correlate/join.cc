@@ -6,7 +6,7 @@
 namespace preload {
 namespace {
 
-void prefer(std::string& ours, std::string&& audits) {
+void prefer(std::string& ours, std::string audits) {
   if (!audits.empty())
     ours = std::move(audits);
 }
@@ -72,6 +72,19 @@ void add_audit(ExecEvent& event, AuditExec&& exec) {
   }
 }
 
+void add_audited(ExecEvent& event, const ExecEvent& audited) {
+  event.time_us = audited.time_us;
+  event.audit = audited.audit;
+  prefer(event.executable, audited.executable);
+  prefer(event.comm, audited.comm);
+  prefer(event.cwd, audited.cwd);
+  prefer(event.tty, audited.tty);
+  prefer(event.key, audited.key);
+  prefer(event.syscall, audited.syscall);
+  prefer(event.user, audited.user);
+  prefer(event.login_user, audited.login_user);
+}
+
 bool lost_all(const ExecSnapshot& snapshot) {
   return snapshot.truncated && snapshot.env.empty();
 }
@@ -89,14 +102,9 @@ bool may_hide_options(const ExecEvent& event) {
 }
 
 size_t weight(const ExecSnapshot& snapshot) {
-  size_t bytes = sizeof snapshot + snapshot.executable.size() +
-                 snapshot.parent_executable.size() + snapshot.cwd.size() +
-                 snapshot.cgroup.size();
-  for (const EnvVar& variable : snapshot.env)
-    bytes += sizeof variable + variable.name.size() + variable.value.size();
-  for (const std::string& argument : snapshot.argv)
-    bytes += sizeof argument + argument.size();
-  return bytes;
+  return sizeof snapshot + weight(snapshot.env, snapshot.argv) +
+         snapshot.executable.size() + snapshot.parent_executable.size() +
+         snapshot.cwd.size() + snapshot.cgroup.size();
 }
 
 }  // namespace preload

@@ -71,12 +71,15 @@ void HistoryWorker::post(HistoryItem item) {
     return;
   }
   // Few can be as large as that, and they leave room for the others.
-  const bool crowds = bytes > kLargeItem && queue_.half_full();
+  const bool large = bytes > kLargeItem;
+  const bool crowds = large && queue_.half_full();
   if (crowds || !queue_.try_push(std::move(item), bytes, user)) {
     metrics_.add(Metric::kEventsDropped);
     log_limited(LogLevel::kWarning, "store-queue-full",
                 "the store queue is full, events are dropped: the database "
                 "does not keep up; look at its disk, and at --check");
+  } else if (large) {
+    large_posted_ = true;  // afterwards, so that none is overlooked
   }
 }
 
@@ -104,11 +107,8 @@ void HistoryWorker::run() {
     for (const HistoryItem& item : items)
       if (const auto* barrier = std::get_if<Barrier>(&item))
         reached.push_back(barrier->reached);
-    const bool large = std::any_of(
-        items.begin(), items.end(),
-        [](const HistoryItem& item) { return weight(item) > kLargeItem; });
     process(std::move(items));
-    if (large)
+    if (large_posted_.exchange(false))
       ::malloc_trim(0);  // or the memory of the largest ever stays with us
     if (last)
       flush_due_ns_ = 0;

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/daemon/withheld.h"
 
-#include <string>
+#include <utility>
+
+#include "preload/correlate/join.h"
 
 namespace preload {
-namespace {
-
-void prefer(std::string& ours, const std::string& audits) {
-  if (!audits.empty())
-    ours = audits;
-}
-
-}  // namespace
 
 void Withheld::add(ExecEvent event) {
   const size_t bytes = weight(event);
@@ -36,16 +30,7 @@ std::optional<ExecEvent> Withheld::take(const ExecEvent& audited) {
     return std::nullopt;
   ExecEvent event = remove(found);
   event.origin = Origin::kExec;
-  event.audit = audited.audit;
-  event.time_us = audited.time_us;
-  prefer(event.executable, audited.executable);
-  prefer(event.comm, audited.comm);
-  prefer(event.cwd, audited.cwd);
-  prefer(event.tty, audited.tty);
-  prefer(event.key, audited.key);
-  prefer(event.syscall, audited.syscall);
-  prefer(event.user, audited.user);
-  prefer(event.login_user, audited.login_user);
+  add_audited(event, audited);
   return event;
 }
 

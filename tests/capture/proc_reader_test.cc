@@ -13,9 +13,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +86,29 @@ class Fifo {
   Fd end_;
 };
 
+// A read in a thread of its own, which may wait.
+class Reading {
+ public:
+  explicit Reading(std::function<ReadOutcome()> read)
+      : thread_([this, read = std::move(read)] {
+          outcome_ = read();
+          done_ = true;
+        }) {}
+  [[nodiscard]] bool done() const { return done_; }
+  void interrupt(int signal) {
+    ::pthread_kill(thread_.native_handle(), signal);
+  }
+  ReadOutcome end() {
+    thread_.join();
+    return outcome_;
+  }
+
+ private:
+  ReadOutcome outcome_;
+  std::atomic<bool> done_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
 TEST_F(ProcReaderTest, WithoutRoomForAnyVariableItSaysSo) {
   std::ofstream(file("environ")) << "B=1\0A=1\0"s;
   for (const size_t space : {kSnapshotHeader, kOtherSections}) {
@@ -107,19 +132,14 @@ TEST_F(ProcReaderTest, AReadThatFailsMidwayForgesNoValue) {
   ASSERT_EQ(::sigaction(SIGUSR2, &interrupt, &before), 0);
   const Fifo environ(file("environ"));
   environ.write("A=first\0A="s + std::string(kPiece - 10, 'v'));
-  ReadOutcome outcome;
-  std::atomic<bool> done = false;
-  std::thread thread([&] {
-    outcome = read();
-    done = true;
-  });
+  Reading reading([&] { return read(); });
   EXPECT_TRUE(eventually(10, [&] { return environ.is_read(); }));
   // It waits for more now, or will: again and again.
   EXPECT_TRUE(eventually(10, [&] {
-    ::pthread_kill(thread.native_handle(), SIGUSR2);
-    return done.load();
+    reading.interrupt(SIGUSR2);
+    return reading.done();
   }));
-  thread.join();
+  const ReadOutcome outcome = reading.end();
   ::sigaction(SIGUSR2, &before, nullptr);
   EXPECT_EQ(outcome.kind, SnapshotKind::kWatched);
   EXPECT_EQ(outcome.error, EINTR);
@@ -134,12 +154,7 @@ TEST_F(ProcReaderTest, AReadThatFailsMidwayForgesNoValue) {
 TEST_F(ProcReaderTest, ALongReadTouchesNothingElseAfterwards) {
   Fifo environ(file("environ"));
   environ.write("A=1\0B="s + std::string(kPiece - 6, 'v'));
-  ReadOutcome outcome;
-  std::atomic<bool> done = false;
-  std::thread thread([&] {
-    outcome = read();
-    done = true;
-  });
+  Reading reading([&] { return read(); });
   EXPECT_TRUE(eventually(10, [&] { return environ.is_read(); }));
   environ.write(std::string(kPiece, 'v'));
   EXPECT_TRUE(eventually(10, [&] { return environ.is_read(); }));
@@ -148,10 +163,10 @@ TEST_F(ProcReaderTest, ALongReadTouchesNothingElseAfterwards) {
   stat.close();
   std::filesystem::remove(file("exe"));
   environ.close();
-  EXPECT_TRUE(eventually(10, [&] { return done.load(); }));
-  while (!done)
+  EXPECT_TRUE(eventually(10, [&] { return reading.done(); }));
+  while (!reading.done())
     const Fd let_go(::open(file("stat").c_str(), O_WRONLY | O_NONBLOCK));
-  thread.join();
+  const ReadOutcome outcome = reading.end();
   EXPECT_EQ(outcome.kind, SnapshotKind::kWatched);
   EXPECT_EQ(decoded(outcome).executable, "/bin/x");
 }

@@ -80,6 +80,17 @@ class CorrelatorTest : public testing::Test {
     arrived_.back().snapshot->truncated = true;
   }
 
+  // What an exec with a watched variable has for its parent's program, when
+  // that is `ppid`.
+  std::string parent_of_child(int32_t ppid) {
+    mark(7, "v");
+    arrived_.back().snapshot->ppid = ppid;
+    arrived_.back().snapshot->start_ticks = UINT64_MAX;
+    record(7);
+    end_events();
+    return out_.execs.back().parent_executable;
+  }
+
   // Audit's record of an exec of `pid` that began `ago_us` before now. Gives
   // the token when the event is wanted.
   std::optional<uint64_t> record(int32_t pid, const std::string& exe = "/bin/x",

@@ -83,14 +83,7 @@ TEST_F(CorrelatorTest, APidUsedAgainIsAnotherExec) {
 TEST_F(CorrelatorTest, TheParentIsWhatItRanAtTheTime) {
   process(5, "", "/bin/parent");
   std::vector<std::string> parents;
-  const auto child = [&] {
-    mark(7, "v");
-    arrived_.back().snapshot->ppid = 5;
-    arrived_.back().snapshot->start_ticks = UINT64_MAX;
-    record(7);
-    end_events();
-    parents.push_back(out_.execs.back().parent_executable);
-  };
+  const auto child = [&] { parents.push_back(parent_of_child(5)); };
   child();
   // It has gone; who has just been looked at is remembered.
   std::filesystem::remove_all(dir_ / "5");

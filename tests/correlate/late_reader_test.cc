@@ -122,14 +122,7 @@ TEST_F(CorrelatorTest, AParentThatHangsIsWaitedForOnce) {
   std::filesystem::create_directory(dir_ / "5");
   ASSERT_EQ(::mkfifo(stat.c_str(), 0600), 0);
   std::vector<std::string> parents;
-  const auto child = [&] {
-    mark(7, "v");
-    arrived_.back().snapshot->ppid = 5;
-    arrived_.back().snapshot->start_ticks = UINT64_MAX;
-    record(7);
-    end_events();
-    parents.push_back(out_.execs.back().parent_executable);
-  };
+  const auto child = [&] { parents.push_back(parent_of_child(5)); };
   child();
   // Lets go the thread that was left behind.
   const Fd writer(::open(stat.c_str(), O_RDWR | O_CLOEXEC));

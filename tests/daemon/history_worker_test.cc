@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -62,6 +63,18 @@ class HistoryWorkerTest : public testing::Test {
     worker->settle(20'000);
     worker.reset();
   }
+  // `post` is done while the store thread waits for another writer, so what is
+  // posted queues up.
+  void while_it_waits(HistoryWorker& worker,
+                      const std::function<void()>& post) {
+    const auto other =
+        must(Database::open(config_.database, Database::Access::kReadWrite));
+    must(other->execute("BEGIN IMMEDIATE"));
+    worker.post(NewExec{event("/waits")});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    post();
+    must(other->execute("ROLLBACK"));
+  }
   bool take(const Alert& alert) {
     const std::lock_guard lock(mutex_);
     sent_.push_back(alert);
@@ -94,19 +107,12 @@ TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
   const auto worker = start();
   worker->post(NewExec{event("/first")});
   worker->settle(10'000);
-  {
-    // The store thread waits for this writer, and what is posted queues up.
-    const auto other =
-        must(Database::open(config_.database, Database::Access::kReadWrite));
-    must(other->execute("BEGIN IMMEDIATE"));
-    worker->post(NewExec{event("/waits")});
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while_it_waits(*worker, [&] {
     for (int i = 0; i < 30'000; ++i)
       worker->post(MissedExec{missed_event()});
     for (int i = 0; i < 200; ++i)
       worker->post(NewExec{event("/new/" + std::to_string(i))});
-    must(other->execute("ROLLBACK"));
-  }
+  });
   worker->settle(20'000);
   EXPECT_EQ(sent(), 202U);
   EXPECT_GT(metrics_.get(Metric::kMissedNotListed), 0U);
@@ -119,12 +125,7 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
   const auto worker = start();
   worker->post(NewExec{event("/first")});
   worker->settle(10'000);
-  {
-    const auto other =
-        must(Database::open(config_.database, Database::Access::kReadWrite));
-    must(other->execute("BEGIN IMMEDIATE"));
-    worker->post(NewExec{event("/waits")});
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while_it_waits(*worker, [&] {
     ExecEvent large = event("/first");
     for (int i = 0; i < 40; ++i) {
       large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
@@ -134,8 +135,7 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
       worker->post(NewExec{event("/new/" + std::to_string(i))});
-    must(other->execute("ROLLBACK"));
-  }
+  });
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
   worker->stop();
@@ -148,13 +148,7 @@ TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
   const auto worker = start();
   worker->post(NewExec{event("/first")});
   worker->settle(10'000);
-  {
-    // As above.
-    const auto other =
-        must(Database::open(config_.database, Database::Access::kReadWrite));
-    must(other->execute("BEGIN IMMEDIATE"));
-    worker->post(NewExec{event("/waits")});
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while_it_waits(*worker, [&] {
     NewExec heavy{event("/heavy")};
     heavy.event.auid = 1002;
     heavy.event.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
@@ -164,8 +158,7 @@ TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
       worker->post(NewExec{event("/new/" + std::to_string(i))});
-    must(other->execute("ROLLBACK"));
-  }
+  });
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
   EXPECT_EQ(sent(), 204U);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,6 +79,9 @@ struct ExecEvent {
 
 // About how much memory it holds, for the bounds of queues. Bytes.
 [[nodiscard]] size_t weight(const ExecEvent& event);
+// Of these parts of it.
+[[nodiscard]] size_t weight(std::span<const EnvVar> env,
+                            std::span<const std::string> argv);
 
 // The event as JSON, for the database's `detail` column and back. Strings are
 // in the escaped form of base/text.h, so nothing is lost. Fields without a

@@ -115,6 +115,7 @@ class HistoryWorker {
   std::optional<ExcessSummary> excess_;  // to be summed up; kept until it is
   bool learning_ = false;                // its end is still to be told
   std::atomic<bool> inventory_wanted_{false};
+  std::atomic<bool> large_posted_{false};  // since memory was given back
 
   Pulse pulse_;
   std::atomic<bool> stopping_{false};
