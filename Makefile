@@ -254,7 +254,6 @@ soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root
 	PRELOAD_SOAK_SECONDS=$(SOAK_SECONDS) $(LIVE_TEST) --gtest_filter='SoakLive.*'
 
 .PHONY: debug asan ubsan sanitize tsan
-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.supp
 debug asan ubsan sanitize tsan: ## unit and pipeline tests under another build mode
 	+$(MAKE) MODE=$@ SHARDS=$(shell nproc) check-unit
 	+$(MAKE) MODE=$@ check-pipeline

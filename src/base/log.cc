@@ -102,8 +102,8 @@ void start_log(LogSink sink) {
 void stop_log() {
   State& s = state();
   const std::lock_guard lock(s.mutex);
+  s.pool.reset();  // its destructor writes what is queued and ends its thread
   s.logger.reset();
-  s.pool.reset();  // its destructor writes what is queued
 }
 
 void log(LogLevel level, std::string_view line) {

@@ -16,21 +16,11 @@
 #include <string>
 #include <vector>
 
+#include "preload/base/sanitizer.h"
 #include "preload/base/text.h"
 
 // libseccomp's headers name calls by macros; the names alone serve for all
 // architectures, and one that this one lacks is passed over.
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PRELOAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PRELOAD_SANITIZER 1
-#endif
-#endif
-#ifndef PRELOAD_SANITIZER
-#define PRELOAD_SANITIZER 0
-#endif
 
 namespace preload {
 namespace {
@@ -167,7 +157,7 @@ class Filter {
 }  // namespace
 
 Status confine_process(bool audit_message) {
-  if (PRELOAD_SANITIZER != 0)
+  if (kSanitizer)
     return {};
   Filter filter;
   filter.rules(SCMP_ACT_ALLOW, kThread);
@@ -188,7 +178,7 @@ Status confine_process(bool audit_message) {
 }
 
 Status confine_listener() {
-  if (PRELOAD_SANITIZER != 0)
+  if (kSanitizer)
     return {};
   Filter filter;
   filter.rules(SCMP_ACT_ALLOW, kThread);
@@ -197,9 +187,8 @@ Status confine_listener() {
 }
 
 std::string_view confinement_in_words() {
-  return PRELOAD_SANITIZER != 0
-             ? "system calls not filtered: built with a sanitizer"
-             : "system calls filtered";
+  return kSanitizer ? "system calls not filtered: built with a sanitizer"
+                    : "system calls filtered";
 }
 
 }  // namespace preload

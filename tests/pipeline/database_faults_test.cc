@@ -7,10 +7,10 @@
 
 #include <set>
 
+#include "preload/base/sanitizer.h"
 #include "preload/store/sqlite.h"
 #include "support/mounted.h"
 #include "support/plugin_test.h"
-#include "support/sanitized.h"
 #include "support/store_helper.h"
 
 namespace preload {
@@ -104,7 +104,7 @@ TEST_F(DatabaseFaults, AFullDiskStoresLaterWhatItCouldNotTake) {
   expect_unstored("/full/", 30);
   const std::string memory =
       shell(fmt::format("sed -n 's/^VmRSS: *//p' /proc/{}/status", plugin_));
-  if (!kSanitized) {
+  if (!kSanitizer) {
     EXPECT_LT(std::stol(memory), 32 * 1024) << memory;
   }
   std::filesystem::remove(filler);

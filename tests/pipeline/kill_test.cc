@@ -9,9 +9,9 @@
 #include <random>
 #include <set>
 
+#include "preload/base/sanitizer.h"
 #include "preload/store/inspect.h"
 #include "support/plugin_test.h"
-#include "support/sanitized.h"
 #include "support/store_helper.h"
 
 namespace preload {
@@ -26,7 +26,7 @@ uint64_t given(const char* variable, uint64_t otherwise) {
 }
 
 uint64_t number_of_kills() {
-  return given("PRELOAD_KILLS", kSanitized ? 30 : 300);
+  return given("PRELOAD_KILLS", kSanitizer ? 30 : 300);
 }
 
 class Kill : public PluginTest {

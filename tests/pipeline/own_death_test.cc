@@ -7,8 +7,8 @@
 #include <map>
 #include <optional>
 
+#include "preload/base/sanitizer.h"
 #include "support/plugin_test.h"
-#include "support/sanitized.h"
 #include "support/stopped_thread.h"
 
 namespace preload {
@@ -148,7 +148,7 @@ TEST_F(OwnDeath, ACrashNamesItsThread) {
 }
 
 TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
-  if (kSanitized)
+  if (kSanitizer)
     GTEST_SKIP() << "the sanitizer's own memory has no such limit";
   start_and_wait();
   expect_well("/stored");
