@@ -57,7 +57,7 @@ apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format 
                   shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
                   prometheus prometheus-node-exporter curl logrotate git
 apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux auditd \
-                  checkpolicy semodule-utils apparmor clang libgtest-dev libgmock-dev \
+                  qemu-system-x86 e2fsprogs checkpolicy semodule-utils apparmor clang libgtest-dev libgmock-dev \
                   libbenchmark-dev
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
@@ -81,8 +81,8 @@ PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v
 NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
 # `make deps package-tools` installs what these need besides.
-PACKAGE_GOALS := $(filter package-tools deb rpm check-packages policy hardening clang,$(MAKECMDGOALS))
-TEST_GOALS := $(filter-out check-packages,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
+PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-vm policy hardening clang,$(MAKECMDGOALS))
+TEST_GOALS := $(filter-out check-packages check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)

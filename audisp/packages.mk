@@ -48,6 +48,14 @@ check-packages: ## the packages' contents; the .deb in a fresh Debian root: inst
 	sh tests/packages/rpm_test build/*.rpm
 	sh tests/packages/deb_test $(DEB)
 
+.PHONY: check-vm
+VM ?= systemd selinux
+check-vm: ## the packages on an emulated machine of their own: systemd and AppArmor, SELinux (as root; VM=systemd: that alone)
+	+$(MAKE) deb
+	+$(MAKE) rpm
+	+$(MAKE) policy
+	@for kind in $(VM); do sh tests/packages/vm_test $$kind $(DEB) build/*.rpm || exit 1; done
+
 .PHONY: package-tools
 package-tools: # installs nothing itself: `make deps package-tools`
 

@@ -37,16 +37,6 @@ constexpr const char* kOutbox = "alerts waiting";
 constexpr const char* kRule = "rule";
 constexpr const char* kException = "exception";
 
-// Why nobody, root included, can write here; empty: can be written.
-std::string write_obstacle(const Machine& machine, const std::string& path) {
-  if (::access(machine.at(path).c_str(), W_OK) == 0)
-    return "";
-  const int error = errno;
-  if (machine.uid != 0 && error == EACCES)
-    return "";
-  return std::generic_category().message(error);
-}
-
 Finding judge_directory(const Machine& machine, const Deployment& deployment,
                         const std::string& path) {
   struct stat status {};
@@ -65,10 +55,12 @@ Finding judge_directory(const Machine& machine, const Deployment& deployment,
   if (const auto flaw =
           find_flaw(machine, path, status, plugin_uid(machine, deployment)))
     return broken(kDirectory, flaw->what, flaw->mend);
-  if (const std::string why = write_obstacle(machine, path); !why.empty())
-    return broken(kDirectory, path + " is not writable: " + why,
-                  "remount it read-write (dmesg tells of disk errors), or "
-                  "chattr -i");
+  if (const int error = write_obstacle(machine, path); error != 0)
+    return broken(
+        kDirectory,
+        path + " is not writable: " + std::generic_category().message(error),
+        "remount it read-write (dmesg tells of disk errors), or "
+        "chattr -i");
   // At its next start root's is given to the user.
   if (deployment.plugin && !may_write(status, deployment.plugin->uid))
     return broken(kDirectory,
@@ -115,10 +107,12 @@ Finding judge_file(const Machine& machine, const Deployment& deployment,
   if (const auto flaw =
           find_flaw(machine, path, status, plugin_uid(machine, deployment)))
     return broken(kFile, flaw->what, flaw->mend);
-  if (const std::string why = write_obstacle(machine, path); !why.empty())
-    return broken(kFile, path + " is not writable: " + why,
-                  "remount its file system read-write (dmesg tells of disk "
-                  "errors), or chattr -i");
+  if (const int error = write_obstacle(machine, path); error != 0)
+    return broken(
+        kFile,
+        path + " is not writable: " + std::generic_category().message(error),
+        "remount its file system read-write (dmesg tells of disk "
+        "errors), or chattr -i");
   return good(kFile, path);
 }
 

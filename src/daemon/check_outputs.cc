@@ -26,10 +26,10 @@ constexpr const char* kOff = "off";
 Finding judge_output(const Machine& machine, const Deployment& deployment,
                      const std::string& condition, const std::string& path) {
   const std::string directory = directory_of(path);
-  if (::access(machine.at(directory).c_str(), W_OK | X_OK) != 0) {
-    const int error = errno;
-    if (machine.uid != 0 && error == EACCES)
-      return unknown(condition, "only root may look at " + directory);
+  if (machine.uid != 0 && ::access(machine.at(directory).c_str(), X_OK) != 0 &&
+      errno == EACCES)
+    return unknown(condition, "only root may look at " + directory);
+  if (const int error = write_obstacle(machine, directory); error != 0) {
     if (error == ENOENT)
       return broken(condition, directory + " is not there",
                     fmt::format("install -d -m 2750 -o {} -g adm {}",

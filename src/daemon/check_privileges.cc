@@ -2,15 +2,19 @@
 #include "preload/daemon/check_privileges.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <string>
 
+#include "preload/base/text.h"
 #include "preload/daemon/privileges.h"
 
 namespace preload {
 namespace {
 
 constexpr const char* kUser = "plugin's user";
+constexpr const char* kSelinux = "SELinux";
 constexpr const char* kLibraries = "plugin's libraries";
 
 }  // namespace
@@ -26,6 +30,12 @@ bool may_write(const struct stat& status, uint32_t uid) {
   if (uid == 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return true;
   return status.st_uid == uid && (status.st_mode & S_IWUSR) != 0;
+}
+
+int write_obstacle(const Machine& machine, const std::string& path) {
+  if (::access(machine.at(path).c_str(), W_OK) == 0 || errno == EACCES)
+    return 0;
+  return errno;
 }
 
 void check_user(const Machine& machine, Deployment& deployment,
@@ -51,6 +61,30 @@ void check_user(const Machine& machine, Deployment& deployment,
   else
     findings.push_back(
         good(kUser, uid ? fmt::format("{} (uid {})", name, *uid) : name));
+}
+
+void check_selinux(const Machine& machine, Deployment& deployment,
+                   Findings& findings) {
+  const auto enforcing = read_file(machine, "/sys/fs/selinux/enforce");
+  if (!enforcing)
+    return;
+  const std::string& path = deployment.plugin_path;
+  const std::string label = machine.selinux_label(path);
+  if (label.find(":audisp_preload_exec_t") != std::string::npos)
+    findings.push_back(good(kSelinux, path + " has its label"));
+  else if (trimmed(*enforcing) != "1")
+    findings.push_back(note(
+        kSelinux, fmt::format("permissive; enforced, it would let {} open "
+                              "neither its database nor the process connector",
+                              path)));
+  else
+    findings.push_back(broken(
+        kSelinux,
+        fmt::format("{} has the label {}, so it runs in auditd's domain, which "
+                    "may open neither the database nor the process connector",
+                    path, label.empty() ? "none" : label),
+        "load the policy module and label the files: the commands are at the "
+        "top of /usr/share/audisp-preload/policy/audisp_preload.te"));
 }
 
 void check_own_libraries(const Machine& /*machine*/, Deployment& deployment,

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -151,6 +152,13 @@ std::optional<uint32_t> id_of(const Machine& machine, const char* file,
   return std::nullopt;
 }
 
+std::string selinux_label(const std::string& path) {
+  std::array<char, 256> label{};
+  const ssize_t size = ::getxattr(path.c_str(), "security.selinux",
+                                  label.data(), label.size() - 1);
+  return size > 0 ? label.data() : "";
+}
+
 }  // namespace
 
 Machine this_machine(const Clock& clock) {
@@ -168,6 +176,7 @@ Machine this_machine(const Clock& clock) {
     return {};
   };
   machine.probe_connector = probe_connector;
+  machine.selinux_label = selinux_label;
   machine.try_realtime = try_fifo;
   machine.space = space_of;
   return machine;

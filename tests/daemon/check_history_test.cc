@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
+#include <cap-ng.h>
 #include <gtest/gtest.h>
 
 #include "fake_machine.h"
@@ -15,6 +18,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr const char* kFolder = "/var/lib/audisp-preload";
@@ -69,6 +73,18 @@ TEST_F(CheckHistory, TakesThePluginsOwnUserForAnOwner) {
   fake_.write("/etc/passwd", "audisp-preload:x:4711:4711::/:\n");
   EXPECT_THAT(line("database directory"), HasSubstr("chown root"));
   EXPECT_THAT(line("database file"), HasSubstr("chown root"));
+}
+
+// AppArmor's profile does not let root pass modes: root's --check is under it.
+TEST_F(CheckHistory, NeedsNoRightToPassModes) {
+  fake_.set_mode(kFolder, 02550);
+  fake_.set_mode(FakeMachine::kDatabase, 0440);
+  std::thread([&] {
+    capng_clear(CAPNG_SELECT_CAPS);
+    ASSERT_EQ(capng_apply(CAPNG_SELECT_CAPS), 0);
+    EXPECT_THAT(line("database directory"), Not(HasSubstr("not writable:")));
+    EXPECT_THAT(line("database file"), Not(HasSubstr("not writable:")));
+  }).join();
 }
 
 TEST_F(CheckHistory, FindsThatTheFileIsGoneWhileThePluginRuns) {

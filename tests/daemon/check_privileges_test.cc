@@ -23,6 +23,22 @@ class CheckPrivileges : public testing::Test {
   FakeMachine fake_;
 };
 
+TEST_F(CheckPrivileges, WantsItsOwnDomainWhereSelinuxEnforces) {
+  EXPECT_EQ(line("SELinux"), "");
+  fake_.write("/sys/fs/selinux/enforce", "0", 0644);
+  fake_.label = "system_u:object_r:bin_t:s0";
+  EXPECT_THAT(line("SELinux"),
+              AllOf(StartsWith("note"), HasSubstr("permissive")));
+  fake_.write("/sys/fs/selinux/enforce", "1", 0644);
+  EXPECT_THAT(line("SELinux"),
+              AllOf(StartsWith("FAIL"), HasSubstr("has the label system_u:"),
+                    HasSubstr("policy/audisp_preload.te")));
+  fake_.label.clear();
+  EXPECT_THAT(line("SELinux"), HasSubstr("label none"));
+  fake_.label = "system_u:object_r:audisp_preload_exec_t:s0";
+  EXPECT_THAT(line("SELinux"), StartsWith("ok"));
+}
+
 TEST_F(CheckPrivileges, TellsTheUser) {
   EXPECT_THAT(line("plugin's user"),
               AllOf(StartsWith("ok"), HasSubstr("audisp-preload (uid ")));

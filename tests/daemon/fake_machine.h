@@ -83,6 +83,7 @@ class FakeMachine {
       return {};
     };
     machine.probe_connector = [] { return Status(); };
+    machine.selinux_label = [this](const std::string&) { return label; };
     machine.try_realtime = [](int) { return 0; };
     machine.space = [](const std::string&) {
       return Result<Space>(Space{uint64_t{10} << 30, true, false});
@@ -143,7 +144,8 @@ class FakeMachine {
                                watch_rule()};
   std::string systemctl = "RestrictRealtime=no\nNeedDaemonReload=no\n";
   std::string capture = "realtime";
-  std::string more;  // of the state file
+  std::string label;  // SELinux's of the plugin's file
+  std::string more;   // of the state file
   bool answers = true;
   int64_t start_ticks = 0;
 

@@ -20,8 +20,17 @@ namespace preload {
 // right may be that of an access control list: it counts as yes.
 [[nodiscard]] bool may_write(const struct stat& status, uint32_t uid);
 
+// What keeps even root from writing at a path, as errno (EROFS, EPERM, ENOENT);
+// 0: nothing is known to. Not EACCES: owner and mode are the plugin's user's
+// matter, and root under a policy such as AppArmor's need not pass them.
+[[nodiscard]] int write_obstacle(const Machine& machine,
+                                 const std::string& path);
+
 void check_user(const Machine& machine, Deployment& deployment,
                 Findings& findings);
+// Nothing where SELinux is off.
+void check_selinux(const Machine& machine, Deployment& deployment,
+                   Findings& findings);
 // After check_capture(), which reads the state file.
 void check_own_libraries(const Machine& machine, Deployment& deployment,
                          Findings& findings);

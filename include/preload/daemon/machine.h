@@ -41,6 +41,9 @@ struct Machine {
   // Sends SIGUSR1.
   std::function<Status(pid_t pid)> ask_for_state;
   std::function<Status()> probe_connector;
+  // SELinux's label of a file (extended attribute security.selinux); empty:
+  // none.
+  std::function<std::string(const std::string& path)> selinux_label;
   // Asks for SCHED_FIFO in a thread of its own: 0 or an errno.
   std::function<int(int priority)> try_realtime;
   std::function<Result<Space>(const std::string& path)> space;
