@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A CPU goes offline and comes back: nothing is missed meanwhile, and its
-// listener is on it again afterwards.
+// Listeners and CPUs: one that goes offline and comes back, programs that have
+// a real-time priority themselves.
 #include <fmt/format.h>
 #include <sched.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "support/live_test.h"
 #include "support/undo_log.h"
@@ -34,13 +35,27 @@ class CpuLive : public LiveTest {
   static void set_online(bool online) {
     std::ofstream(kOnline) << (online ? "1\n" : "0\n");
   }
-  static void expect_captured(const PrivateAuditd& audit,
-                              const std::string& prefix) {
-    run({test_program("storm"), "300", "4", "LD_PRELOAD=" + prefix,
-         test_program("exit_now")});
+  static std::vector<std::string> storm(const std::string& prefix) {
+    return {test_program("storm"), "300", "4", "LD_PRELOAD=" + prefix,
+            test_program("exit_now")};
+  }
+  static void expect_seen(const PrivateAuditd& audit,
+                          const std::string& prefix) {
     const std::string count = fmt::format(
         "SELECT count(*) FROM first_seen WHERE value LIKE '{}%'", prefix);
     EXPECT_EQ(audit.query_until(count, "300"), "300") << prefix;
+  }
+  static void expect_captured(const PrivateAuditd& audit,
+                              const std::string& prefix) {
+    run(storm(prefix));
+    expect_seen(audit, prefix);
+  }
+  // Programs that run at a real-time priority.
+  static void run_at(int priority, const std::string& prefix) {
+    std::vector<std::string> argv = storm(prefix);
+    argv.insert(argv.begin(),
+                {"/usr/bin/chrt", "-f", std::to_string(priority)});
+    run(argv);
   }
 };
 
@@ -65,6 +80,26 @@ TEST_F(CpuLive, OfflineAndBack) {
   EXPECT_EQ(audit.query("SELECT sum(missed), sum(captured_late) FROM "
                         "coverage_by_day"),
             "0|0");
+}
+
+TEST_F(CpuLive, WhatRunsBeforeTheListenersIsCounted) {
+  const std::string more = "max_alerts = 100000\n";
+  {
+    const PrivateAuditd audit({.configuration = more});
+    run_at(10, "/prio/below/");
+    expect_seen(audit, "/prio/below/");
+    run_at(50, "/prio/above/");
+    const std::string sum = fmt::format(
+        "SELECT (SELECT count(*) FROM first_seen WHERE value LIKE "
+        "'/prio/above/%') + (SELECT count(*) FROM missed_execs WHERE reason = "
+        "'exited' AND executable = '{}')",
+        test_program("exit_now"));
+    EXPECT_EQ(audit.query_until(sum, "300"), "300");
+  }
+  const PrivateAuditd audit(
+      {.configuration = more + "realtime_priority = 60\n"});
+  run_at(50, "/prio/above/");
+  expect_seen(audit, "/prio/above/");
 }
 
 }  // namespace

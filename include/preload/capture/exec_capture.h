@@ -19,10 +19,11 @@
 
 namespace preload {
 
-// The rungs, with the share of environments that each was measured to take.
+// The rungs, with the share of programs that exit at once which each was
+// measured to take; README has the table.
 enum class CaptureMode : uint8_t {
-  kAudit = 0,     // no connector: /proc is read when the audit record comes
-  kNice = 1,      // listeners at nice -20 (or worse): 99.3-99.7 %
+  kAudit = 0,     // no connector, read when the audit record comes: 36-82 %
+  kNice = 1,      // listeners at nice -20 (or worse): 85-98 %
   kRealtime = 2,  // every listener pinned, SCHED_FIFO: 100 %
 };
 [[nodiscard]] std::string_view to_string(CaptureMode mode);
