@@ -20,7 +20,7 @@ namespace {
 constexpr std::array<Check, 18> kChecks{
     check_configuration, check_kernel_audit,   check_rules,
     check_auditd,        check_entry,          check_binary,
-    check_selinux,       check_plugin,         check_user,
+    check_plugin,        check_selinux,        check_user,
     check_realtime,      check_capture,        check_own_libraries,
     check_losses,        check_database_files, check_database,
     check_syslog,        check_files,          tell_rule,

@@ -15,7 +15,20 @@ namespace {
 
 constexpr const char* kUser = "plugin's user";
 constexpr const char* kSelinux = "SELinux";
+constexpr const char* kPolicyType = ":audisp_preload_exec_t";
+constexpr const char* kAuditdsDomain = "auditd_t";
 constexpr const char* kLibraries = "plugin's libraries";
+
+// The type of the running plugin's context; empty: none, or not known.
+std::string domain_of_plugin(const Machine& machine,
+                             const Deployment& deployment) {
+  if (!deployment.plugin)
+    return "";
+  const auto context = read_file(
+      machine, fmt::format("/proc/{}/attr/current", deployment.plugin->pid));
+  const auto parts = split(context.value_or(""), ':');
+  return parts.size() >= 3 ? parts[2] : "";
+}
 
 }  // namespace
 
@@ -33,9 +46,13 @@ bool may_write(const struct stat& status, uint32_t uid) {
 }
 
 int write_obstacle(const Machine& machine, const std::string& path) {
-  if (::access(machine.at(path).c_str(), W_OK) == 0 || errno == EACCES)
+  if (::access(machine.at(path).c_str(), W_OK) == 0)
     return 0;
-  return errno;
+  if (errno != EACCES)
+    return errno;
+  // The mount is asked after the mode.
+  const auto space = machine.space(path);
+  return space && space->read_only ? EROFS : 0;
 }
 
 void check_user(const Machine& machine, Deployment& deployment,
@@ -66,25 +83,34 @@ void check_user(const Machine& machine, Deployment& deployment,
 void check_selinux(const Machine& machine, Deployment& deployment,
                    Findings& findings) {
   const auto enforcing = read_file(machine, "/sys/fs/selinux/enforce");
-  if (!enforcing)
+  if (!enforcing ||
+      ::access(machine.at(deployment.plugin_path).c_str(), F_OK) != 0)
     return;
-  const std::string& path = deployment.plugin_path;
-  const std::string label = machine.selinux_label(path);
-  if (label.find(":audisp_preload_exec_t") != std::string::npos)
-    findings.push_back(good(kSelinux, path + " has its label"));
+  const std::string label = machine.selinux_label(deployment.plugin_path);
+  const bool labelled = label.find(kPolicyType) != std::string::npos;
+  const std::string domain = domain_of_plugin(machine, deployment);
+  const bool in_auditds = domain == kAuditdsDomain;
+  if (labelled && !in_auditds)
+    findings.push_back(good(kSelinux, domain.empty() ? label : domain));
+  else if (!domain.empty() && !in_auditds)
+    findings.push_back(note(kSelinux, "the plugin runs as " + domain));
   else if (trimmed(*enforcing) != "1")
-    findings.push_back(note(
-        kSelinux, fmt::format("permissive; enforced, it would let {} open "
-                              "neither its database nor the process connector",
-                              path)));
+    findings.push_back(
+        note(kSelinux,
+             "permissive; enforced, it would let the plugin open neither the "
+             "database nor the process connector without the policy module"));
   else
     findings.push_back(broken(
         kSelinux,
-        fmt::format("{} has the label {}, so it runs in auditd's domain, which "
-                    "may open neither the database nor the process connector",
-                    path, label.empty() ? "none" : label),
-        "load the policy module and label the files: the commands are at the "
-        "top of /usr/share/audisp-preload/policy/audisp_preload.te"));
+        fmt::format("the plugin's file has the label {}, and {} auditd's "
+                    "domain, which may open neither the database nor the "
+                    "process connector",
+                    label.empty() ? "none" : label,
+                    in_auditds ? "it runs in" : "it would run in"),
+        labelled ? kRestart
+                 : "load the policy module, label the files, restart auditd: "
+                   "the commands are at the top of "
+                   "/usr/share/audisp-preload/policy/audisp_preload.te"));
 }
 
 void check_own_libraries(const Machine& /*machine*/, Deployment& deployment,

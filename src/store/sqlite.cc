@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include <sqlite3.h>
@@ -27,6 +29,22 @@ class SqliteCategory final : public std::error_category {
 
 int primary(int code) {
   return code & 0xff;
+}
+
+// A reader that may not write the -shm file cannot mend it, and takes what it
+// sees while the writer changes it for a thing to be mended: that it looks
+// again helps. https://www.sqlite.org/rescode.html#readonly_recovery
+template <class Call>
+int look_until_whole(Call&& call) {
+  constexpr int kLooks = 100;
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  int code = call();
+  for (int look = 0; code == SQLITE_READONLY_RECOVERY && look < kLooks;
+       ++look) {
+    std::this_thread::sleep_for(kPause);
+    code = call();
+  }
+  return code;
 }
 
 }  // namespace
@@ -65,7 +83,12 @@ Result<bool> Cursor::next() {
       return tl::unexpected(ready.error());
   }
   started_ = true;
-  const int code = sqlite3_step(statement_);
+  const int code = look_until_whole([&] {
+    const int stepped = sqlite3_step(statement_);
+    if (stepped == SQLITE_READONLY_RECOVERY)
+      sqlite3_reset(statement_);
+    return stepped;
+  });
   if (code == SQLITE_ROW || code == SQLITE_DONE)
     return code == SQLITE_ROW;
   return tl::unexpected(database_->error(code));
@@ -216,9 +239,10 @@ Status Database::use_wal() {
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code =
-      sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
-                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int code = look_until_whole([&] {
+    return sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                              SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  });
   if (code != SQLITE_OK)
     return tl::unexpected(error(code));
   return Statement(this, statement);
@@ -228,7 +252,9 @@ Status Database::execute(const std::string& sql) {
   if (state_ != State::kNone)
     if (Status ready = before_write(); !ready)
       return ready;
-  return check(sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr));
+  return check(look_until_whole([&] {
+    return sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  }));
 }
 
 Result<int64_t> Database::integer(std::string_view sql) {

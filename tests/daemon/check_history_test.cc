@@ -84,6 +84,8 @@ TEST_F(CheckHistory, NeedsNoRightToPassModes) {
     ASSERT_EQ(capng_apply(CAPNG_SELECT_CAPS), 0);
     EXPECT_THAT(line("database directory"), Not(HasSubstr("not writable:")));
     EXPECT_THAT(line("database file"), Not(HasSubstr("not writable:")));
+    space({1U << 30, true, true});
+    EXPECT_THAT(line("database file"), HasSubstr("Read-only file system"));
   }).join();
 }
 

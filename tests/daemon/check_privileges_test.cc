@@ -12,6 +12,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class CheckPrivileges : public testing::Test {
@@ -32,9 +33,27 @@ TEST_F(CheckPrivileges, WantsItsOwnDomainWhereSelinuxEnforces) {
   fake_.write("/sys/fs/selinux/enforce", "1", 0644);
   EXPECT_THAT(line("SELinux"),
               AllOf(StartsWith("FAIL"), HasSubstr("has the label system_u:"),
+                    HasSubstr("it would run in auditd's"),
                     HasSubstr("policy/audisp_preload.te")));
+  const std::string context =
+      fmt::format("/proc/{}/attr/current", FakeMachine::kPlugin);
+  fake_.write(context, "system_u:system_r:auditd_t:s0\n", 0444);
   fake_.label.clear();
-  EXPECT_THAT(line("SELinux"), HasSubstr("label none"));
+  EXPECT_THAT(line("SELinux"),
+              AllOf(StartsWith("FAIL"), HasSubstr("label none"),
+                    HasSubstr("it runs in auditd's")));
+  // Loaded and labelled, but it runs since before.
+  fake_.label = "system_u:object_r:audisp_preload_exec_t:s0";
+  EXPECT_THAT(line("SELinux"),
+              AllOf(StartsWith("FAIL"), HasSubstr("restart auditd"),
+                    Not(HasSubstr("audisp_preload.te"))));
+  fake_.write(context, "system_u:system_r:audisp_preload_t:s0\n", 0444);
+  EXPECT_THAT(line("SELinux"), StartsWith("ok    SELinux: audisp_preload_t"));
+  // A site's own policy.
+  fake_.label = "system_u:object_r:bin_t:s0";
+  fake_.write(context, "system_u:system_r:ours_t:s0\n", 0444);
+  EXPECT_THAT(line("SELinux"), StartsWith("note  SELinux"));
+  fake_.end_process(FakeMachine::kPlugin);
   fake_.label = "system_u:object_r:audisp_preload_exec_t:s0";
   EXPECT_THAT(line("SELinux"), StartsWith("ok"));
 }

@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "preload/base/fd.h"
+#include "support/process.h"
 #include "support/store_helper.h"
 #include "support/temp_dir.h"
 
@@ -42,6 +44,18 @@ int look(const std::string& path, const std::string& alerts) {
     std::fprintf(stderr, "%s\n", e.what());
     return 2;
   }
+}
+
+// 0 when a connection of its own can read.
+int open_and_read(const std::string& path) {
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (database)
+    if (const auto count = (*database)->integer("SELECT count(*) FROM term");
+        !count)
+      database = tl::unexpected(count.error());
+  if (!database)
+    std::fprintf(stderr, "%s\n", database.error().message().c_str());
+  return database ? 0 : 1;
 }
 
 class Readers : public testing::Test {
@@ -80,6 +94,37 @@ TEST_F(Readers, OfTheGroupReadAlwaysAndOthersNever) {
   EXPECT_EQ(group("2"), 0) << "after kill -9";
   store = must(Store::open(path_, clock_));
   EXPECT_EQ(group("2"), 0) << "after the next start";
+}
+
+// Who may not write the -shm file, and so not mend it, can look at it while the
+// writer changes its header: two copies that differ for a moment.
+TEST_F(Readers, OfTheGroupReadInTheMiddleOfAWrite) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << "needs root, to become somebody else";
+  constexpr gid_t kGroup = 4;
+  ASSERT_EQ(::chown(dir_.path().c_str(), 0, kGroup), 0);
+  ASSERT_EQ(::chmod(dir_.path().c_str(), 02750), 0);
+  // Before SQLite in this process knows the file.
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe2(ready.data(), O_CLOEXEC), 0);
+  const pid_t reader = ::fork();
+  if (reader == 0)
+    ::_exit(as_nobody(kGroup, [&] {
+      char go = 0;
+      return ::read(ready[0], &go, 1) == 1 ? open_and_read(path_) : 2;
+    }));
+  const auto store = must(Store::open(path_, clock_));
+  record(*store, exec_event("a"), Verdict::kNew);
+  must(store->flush());
+  const Fd shm(::open((path_ + "-shm").c_str(), O_RDWR | O_CLOEXEC));
+  char byte = 0;
+  ASSERT_EQ(::pread(shm.get(), &byte, 1, 8), 1);
+  const char other = static_cast<char>(~byte);
+  ASSERT_EQ(::pwrite(shm.get(), &other, 1, 8), 1);
+  ASSERT_EQ(::write(ready[1], "x", 1), 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  ASSERT_EQ(::pwrite(shm.get(), &byte, 1, 8), 1);
+  EXPECT_EQ(wait_for(reader), 0);
 }
 
 TEST_F(Readers, AnOpenTransactionHoldsUpNothing) {
