@@ -57,8 +57,8 @@ apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format 
                   shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
                   prometheus prometheus-node-exporter curl logrotate git
 apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux auditd \
-                  qemu-system-x86 e2fsprogs checkpolicy semodule-utils apparmor clang libgtest-dev libgmock-dev \
-                  libbenchmark-dev
+                  qemu-system-x86 e2fsprogs checkpolicy semodule-utils apparmor clang \
+                  libgtest-dev libgmock-dev libbenchmark-dev
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \

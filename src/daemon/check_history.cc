@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -37,6 +39,26 @@ constexpr const char* kOutbox = "alerts waiting";
 constexpr const char* kRule = "rule";
 constexpr const char* kException = "exception";
 
+// That others may change it, or that not even root may; nothing when neither.
+// `mount` is what would be remounted.
+std::optional<Finding> fault_of(const Machine& machine,
+                                const Deployment& deployment,
+                                const char* condition, const std::string& path,
+                                const struct stat& status,
+                                std::string_view mount) {
+  if (const auto flaw =
+          find_flaw(machine, path, status, plugin_uid(machine, deployment)))
+    return broken(condition, flaw->what, flaw->mend);
+  if (const int error = write_obstacle(machine, path); error != 0)
+    return broken(
+        condition,
+        path + " is not writable: " + std::generic_category().message(error),
+        fmt::format("remount {} read-write (dmesg tells of disk errors), or "
+                    "chattr -i",
+                    mount));
+  return std::nullopt;
+}
+
 Finding judge_directory(const Machine& machine, const Deployment& deployment,
                         const std::string& path) {
   struct stat status {};
@@ -52,15 +74,9 @@ Finding judge_directory(const Machine& machine, const Deployment& deployment,
         kDirectory, path + " is not a directory",
         fmt::format("move it away; install -d -m 2750 -o {} -g adm {}",
                     deployment.config.user, path));
-  if (const auto flaw =
-          find_flaw(machine, path, status, plugin_uid(machine, deployment)))
-    return broken(kDirectory, flaw->what, flaw->mend);
-  if (const int error = write_obstacle(machine, path); error != 0)
-    return broken(
-        kDirectory,
-        path + " is not writable: " + std::generic_category().message(error),
-        "remount it read-write (dmesg tells of disk errors), or "
-        "chattr -i");
+  if (auto fault =
+          fault_of(machine, deployment, kDirectory, path, status, "it"))
+    return *std::move(fault);
   // At its next start root's is given to the user.
   if (deployment.plugin && !may_write(status, deployment.plugin->uid))
     return broken(kDirectory,
@@ -104,15 +120,9 @@ Finding judge_file(const Machine& machine, const Deployment& deployment,
   if (!S_ISREG(status.st_mode))
     return broken(kFile, path + " is not a regular file",
                   std::string("move it away and ") + kRestart);
-  if (const auto flaw =
-          find_flaw(machine, path, status, plugin_uid(machine, deployment)))
-    return broken(kFile, flaw->what, flaw->mend);
-  if (const int error = write_obstacle(machine, path); error != 0)
-    return broken(
-        kFile,
-        path + " is not writable: " + std::generic_category().message(error),
-        "remount its file system read-write (dmesg tells of disk "
-        "errors), or chattr -i");
+  if (auto fault =
+          fault_of(machine, deployment, kFile, path, status, "its file system"))
+    return *std::move(fault);
   return good(kFile, path);
 }
 

@@ -51,7 +51,7 @@ int write_obstacle(const Machine& machine, const std::string& path) {
   if (errno != EACCES)
     return errno;
   // The mount is asked after the mode.
-  const auto space = machine.space(path);
+  const auto space = machine.space(machine.at(path));
   return space && space->read_only ? EROFS : 0;
 }
 
@@ -86,7 +86,8 @@ void check_selinux(const Machine& machine, Deployment& deployment,
   if (!enforcing ||
       ::access(machine.at(deployment.plugin_path).c_str(), F_OK) != 0)
     return;
-  const std::string label = machine.selinux_label(deployment.plugin_path);
+  const std::string label =
+      machine.selinux_label(machine.at(deployment.plugin_path));
   const bool labelled = label.find(kPolicyType) != std::string::npos;
   const std::string domain = domain_of_plugin(machine, deployment);
   const bool in_auditds = domain == kAuditdsDomain;
