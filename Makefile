@@ -21,7 +21,7 @@ PKG_CONFIG    ?= pkg-config
 
 # ---- Architecture: layers bottom-up. A file of one may include its own layer
 # and those before it in this list; `make layers` checks.
-LAYERS := base capture audit correlate detect store deliver daemon
+LAYERS := base procfs capture audit correlate detect store enrich deliver sandbox doctor daemon
 
 # ---- Modes
 MODE  ?= release

@@ -10,7 +10,6 @@
 namespace preload {
 namespace {
 
-constexpr auto kStep = std::chrono::seconds(1);
 // The most that one step counts for, should we have been kept from running.
 constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
 
@@ -48,7 +47,8 @@ void Watchdog::run() {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      if (ending_.wait_for(lock, kStep, [this] { return stopping_; }))
+      if (ending_.wait_for(lock, std::chrono::nanoseconds(timing_.watchdog),
+                           [this] { return stopping_; }))
         return;
     }
     if (const auto stuck = look())

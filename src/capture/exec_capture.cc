@@ -238,7 +238,7 @@ void ExecCapture::drain(std::vector<ExecMark>& marks) {
   }
 }
 
-void ExecCapture::be_watched(Watchdog& watchdog) {
+void ExecCapture::register_with(Watchdog& watchdog) {
   for (const auto& listener : listeners_) {
     if (!listener->is_first())
       continue;

@@ -92,7 +92,7 @@ struct LateReader::Reading {
   uint64_t start_ticks = 0;
 };
 
-LateReader::LateReader(const Fd& proc, const Clock& clock, BoundedCall::Sum sum)
+LateReader::LateReader(const Fd& proc, const Clock& clock, TimedCall::Sum sum)
     : clock_(clock),
       proc_(::fcntl(proc.get(), F_DUPFD_CLOEXEC, 0)),
       calls_("reading a process in /proc", sum) {}

@@ -13,13 +13,13 @@
 #include <system_error>
 #include <utility>
 
-#include "preload/base/last_words.h"
+#include "preload/base/emergency_log.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
 #include "preload/base/thread.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/signals.h"
-#include "preload/daemon/sinks.h"
+#include "preload/deliver/sinks.h"
 #include "preload/detect/loader_options.h"
 
 namespace preload {
@@ -35,10 +35,8 @@ constexpr size_t kLargeBytes = size_t{8} << 10;
 constexpr size_t kHugeBytes = size_t{24} << 10;
 // From an exec to its decision, with audit_wait and a slow database.
 constexpr uint64_t kUndecidedSeconds = 15;
-constexpr int64_t kCoverageNs = 5 * kNanosPerSecond;
 // The watchdog wants a sign of life.
 constexpr int64_t kBeatMs = 1'000;
-constexpr int64_t kReportNs = 15 * kNanosPerSecond;
 // Of the two seconds that an end may take.
 constexpr int64_t kSettleMs = 700;
 constexpr int64_t kRelayStopMs = 700;
@@ -49,8 +47,9 @@ constexpr unsigned kRelayPatience = 10;
 }  // namespace
 
 Pipeline::Pipeline(Config config, std::string config_file, int input,
-                   Fd signals, pid_t parent)
-    : config_(std::move(config)),
+                   Fd signals, pid_t parent, const Timing& timing)
+    : timing_(timing),
+      config_(std::move(config)),
       config_file_(std::move(config_file)),
       input_(input),
       signals_(std::move(signals)),
@@ -61,9 +60,11 @@ Pipeline::Pipeline(Config config, std::string config_file, int input,
 Result<std::unique_ptr<Pipeline>> Pipeline::open(const Config& config,
                                                  std::string config_file,
                                                  int input, Fd signals,
-                                                 pid_t parent) {
-  std::unique_ptr<Pipeline> pipeline(new Pipeline(
-      config, std::move(config_file), input, std::move(signals), parent));
+                                                 pid_t parent,
+                                                 const Timing& timing) {
+  std::unique_ptr<Pipeline> pipeline(
+      new Pipeline(config, std::move(config_file), input, std::move(signals),
+                   parent, timing));
   auto capture = ExecCapture::open(config.capture, pipeline->metrics_);
   if (!capture)
     return tl::unexpected(capture.error());
@@ -90,7 +91,7 @@ Status Pipeline::start(StateLines standing,
 }
 
 Status Pipeline::start_history() {
-  auto opened = open_or_begin_anew(config_.database, clock_);
+  auto opened = open_or_recreate(config_.database, clock_);
   if (!opened)
     return tl::unexpected(opened.error());
   Store& store = *opened->store;
@@ -106,26 +107,29 @@ Status Pipeline::start_history() {
       [this](std::span<const int64_t> ids) {
         history_->post(Acknowledged{{ids.begin(), ids.end()}});
       },
-      metrics_, clock_, Backoff{},
+      metrics_, clock_,
+      Backoff{timing_.sink_retry / kNanosPerMilli,
+              timing_.sink_retry_most / kNanosPerMilli},
       [this](Alert& alert) { add_findings(alert); },
       [this](const std::string& what) { fail_from_thread(what); });
-  history_ = std::make_unique<HistoryWorker>(
+  history_ = std::make_unique<HistoryWriter>(
       std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
       clock_,
       OutboxFeed::Outlet{[this](const Alert& alert) {
-                           inspector_.submit(alert);
+                           enricher_.submit(alert);
                            const bool taken = relay_->try_send(alert);
                            if (!taken)
-                             inspector_.forget(alert.alert_id);
+                             enricher_.forget(alert.alert_id);
                            return taken;
                          },
                          [this] { return relay_->take_rewind(); }},
-      [this](const std::string& what) { fail_from_thread(what); });
+      [this](uint32_t uid) { return user_names_.name_of(uid); },
+      [this](const std::string& what) { fail_from_thread(what); }, timing_);
   return {};
 }
 
 void Pipeline::add_findings(Alert& alert) {
-  auto found = inspector_.finish(alert.alert_id);
+  auto found = enricher_.finish(alert.alert_id);
   if (!found)
     return;
   // Audit's own word, where there is one, stays.
@@ -198,7 +202,7 @@ void Pipeline::start_watchdog() {
   watches_.push_back(watchdog_.watch({"inventory", &inventory_pulse_, [this] {
                                         return inventory_done_.load();
                                       }}));
-  capture_->be_watched(watchdog_);
+  capture_->register_with(watchdog_);
   watchdog_.start([](const Watchdog::Stuck& stuck) {
     const std::string what = fmt::format(
         "stage {} has made no progress for {} s", stuck.name, stuck.seconds);
@@ -207,9 +211,10 @@ void Pipeline::start_watchdog() {
                   what + ": an output hangs; alerts wait in the database");
       return;
     }
-    last_words(what +
-               ": the process ends (exit status 6), so that auditd starts it "
-               "again");
+    emergency_log(
+        what +
+        ": the process ends (exit status 6), so that auditd starts it "
+        "again");
     // Nothing that a stuck stage could hold up.
     ::_exit(kExitStuck);
   });
@@ -316,7 +321,7 @@ int Pipeline::wait_milliseconds() {
 void Pipeline::keep_time() {
   const int64_t now_ns = clock_.monotonic_ns();
   if (now_ns >= coverage_due_ns_) {
-    coverage_due_ns_ = now_ns + kCoverageNs;
+    coverage_due_ns_ = now_ns + timing_.coverage;
     capture_->follow_cpus();
     auto deltas = correlator_->take_coverage();
     if (!deltas.empty())
@@ -333,7 +338,7 @@ void Pipeline::keep_time() {
       give(std::move(*event));
   }
   if (now_ns >= report_due_ns_) {
-    report_due_ns_ = now_ns + kReportNs;
+    report_due_ns_ = now_ns + timing_.report;
     write_metrics(config_, metrics_);
   }
 }
@@ -348,7 +353,7 @@ void Pipeline::on_exec(ExecEvent&& event) {
       return;
   }
   if (event.user.empty())
-    event.user = inspector_.name_if_known(event.uid);
+    event.user = enricher_.name_if_known(event.uid);
   // A loader's options stand for variables; it may have both.
   const auto watched = [this](std::string_view name) {
     return capture_->watched().matches(name);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "preload/detect/preload_file.h"
+#include "preload/correlate/preload_file.h"
 
 namespace preload {
 namespace {

@@ -82,7 +82,7 @@ NewTerms::NewTerms(Rule rule) : terms_({}) {
 void NewTerms::set_rule(Rule rule) {
   rule_ = std::move(rule);
   terms_ = TermMaker(rule_.fields);
-  shares_.set_limits(rule_.interval_us, rule_.max_alerts);
+  quotas_.set_limits(rule_.interval_us, rule_.max_alerts);
 }
 
 Result<Verdict> NewTerms::judge(const ExecEvent& event,
@@ -115,11 +115,11 @@ Result<Verdict> NewTerms::judge(const ExecEvent& event,
     if (!event_bytes)
       event_bytes = disk_bytes(event);
     const uint64_t bytes = disk_bytes(decision.term) + *event_bytes;
-    if (!shares_.take_space(event, bytes, now_us))
+    if (!quotas_.take_space(event, bytes, now_us))
       return Verdict::kFlooded;
     event_bytes = 0;
   }
-  if (verdict == Verdict::kNew && !shares_.take_alert(event, now_us))
+  if (verdict == Verdict::kNew && !quotas_.take_alert(event, now_us))
     return Verdict::kCapped;
   return verdict;
 }

@@ -46,7 +46,7 @@ Result<Rule> make_rule(const Config& config, std::string_view file,
   return rule;
 }
 
-std::vector<std::string> rule_in_words(const Rule& rule) {
+std::vector<std::string> rule_text(const Rule& rule) {
   std::vector<std::string> words;
   words.push_back(
       rule.fields.size() == 1

@@ -136,7 +136,7 @@ Result<int64_t> Outbox::add_exec(const ExecEvent& event) {
 }
 
 Result<Alert> Outbox::raise(int64_t exec_id, int64_t term_id, const Term& term,
-                            AlertState state, const AlertMark& mark) {
+                            AlertState state, const AlertSeverity& mark) {
   Alert alert;
   alert.state = state;
   alert.raised_at_us = clock_.wall_us();
@@ -155,7 +155,7 @@ Result<Alert> Outbox::raise(int64_t exec_id, int64_t term_id, const Term& term,
 }
 
 Result<Alert> Outbox::raise_summary(const std::string& summary,
-                                    const AlertMark& mark) {
+                                    const AlertSeverity& mark) {
   Alert alert;
   alert.kind = AlertKind::kSummary;
   alert.raised_at_us = clock_.wall_us();

@@ -37,8 +37,8 @@ std::string aside_name(const std::string& path, int64_t now_us) {
 
 }  // namespace
 
-Result<OpenedStore> open_or_begin_anew(const std::string& path,
-                                       const Clock& clock) {
+Result<OpenedStore> open_or_recreate(const std::string& path,
+                                     const Clock& clock) {
   OpenedStore opened;
   auto store = Store::open(path, clock);
   if (!store && is_corrupt(store.error())) {

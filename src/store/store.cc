@@ -216,7 +216,7 @@ Result<bool> Store::stored(const Digest& term) {
 
 Result<std::vector<Alert>> Store::record(const ExecEvent& event,
                                          std::span<const Decision> decisions,
-                                         const AlertMark& mark) {
+                                         const AlertSeverity& mark) {
   using Alerts = std::vector<Alert>;
   return impl_->within([&]() -> Result<Alerts> {
     Alerts alerts;
@@ -252,7 +252,7 @@ Result<std::vector<Alert>> Store::record(const ExecEvent& event,
 }
 
 Result<Alert> Store::record_summary(const std::string& summary,
-                                    const AlertMark& mark) {
+                                    const AlertSeverity& mark) {
   return impl_->within(
       [&] { return impl_->outbox.raise_summary(summary, mark); });
 }

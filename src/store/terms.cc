@@ -147,7 +147,7 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
   const Seen seen = Seen::once(event.time_us, counts);
-  Place place{0, event.executable, event.uid, payer_of(event)};
+  Place place{0, event.executable, event.uid, quota_owner_of(event)};
   bool batched = false;
   if (*known == nullptr) {
     known = insert(event, decision);
@@ -185,7 +185,7 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
     return tl::unexpected(rows.error());
   if (**rows >= kSightingsPerTerm)
     return {};
-  if (!pay(place.payer, sighting_bytes(executable.size()), seen.last_seen_us)) {
+  if (!pay(place.owner, sighting_bytes(executable.size()), seen.last_seen_us)) {
     ++refused_;
     return {};
   }
@@ -208,8 +208,8 @@ Result<int64_t*> Terms::rows_of(int64_t term_id) {
   return rows_.insert(term_id, *found ? row.integer(0) : 0);
 }
 
-bool Terms::pay(Payer payer, uint64_t bytes, int64_t now_us) {
-  if (payer.is_root())
+bool Terms::pay(QuotaOwner owner, uint64_t bytes, int64_t now_us) {
+  if (owner.is_root())
     return true;
   // Events of the day before may still come; a clock may be set back further.
   if (const int64_t day = now_us / kDayMicros;
@@ -217,9 +217,9 @@ bool Terms::pay(Payer payer, uint64_t bytes, int64_t now_us) {
     paid_.clear();
     paid_day_ = day;
   }
-  if (paid_.size() >= kPayers && !paid_.contains(payer))
-    payer = Payer{};
-  uint64_t& paid = paid_[payer];
+  if (paid_.size() >= kOwners && !paid_.contains(owner))
+    owner = QuotaOwner{};
+  uint64_t& paid = paid_[owner];
   if (paid + bytes > kSightingBytesPerDay)
     return false;
   paid += bytes;

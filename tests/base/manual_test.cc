@@ -13,8 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "preload/base/exit_code.h"
 #include "preload/base/metrics.h"
-#include "preload/daemon/options.h"
 
 namespace preload {
 namespace {
@@ -86,7 +86,7 @@ TEST_F(Manual, TellsOfEveryView) {
 constexpr std::array<std::string_view, 15> kNoMessages{
     "alert.cc",         "audit_status.cc", "audit_writer.cc",  "byte_ring.cc",
     "exception.cc",     "exec_event.cc",   "exec_listener.cc", "file_sink.cc",
-    "inspect.cc",       "machine.cc",      "proc_event.cc",    "self_test.cc",
+    "library_facts.cc", "system_probe.cc", "proc_event.cc",    "self_test.cc",
     "syslog_socket.cc", "exec_parser.cc",  "sqlite.cc"};
 
 // The string literals of a call, neighbours put together; `code` begins behind
@@ -152,7 +152,7 @@ std::vector<std::string> messages_of(const std::string& code,
 TEST_F(Manual, TellsOfEveryMessage) {
   const std::string manual = without_roff(text_);
   const std::string logs =
-      "log|log_info|log_warning|log_error|log_limited|last_words|failed|"
+      "log|log_info|log_warning|log_error|log_limited|emergency_log|failed|"
       "failed_|fail_from_thread";
   size_t count = 0;
   for (const auto& file :

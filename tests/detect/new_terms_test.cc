@@ -171,7 +171,7 @@ TEST_F(NewTermsTest, AnExecOfManyValuesIsPaidOnceAndDecidedFast) {
     return std::count(verdicts.begin(), verdicts.end(), verdict);
   };
   EXPECT_EQ(count(Verdict::kNew), 50);
-  EXPECT_EQ(count(Verdict::kCapped), int64_t{Shares::kMaxNewTerms} - 50);
+  EXPECT_EQ(count(Verdict::kCapped), int64_t{Quotas::kMaxNewTerms} - 50);
   EXPECT_EQ(count(Verdict::kFlooded), 10'000);
 }
 
@@ -208,19 +208,19 @@ TEST_F(NewTermsTest, OverTheCapIsKeptAndSummedUpOnce) {
 }
 
 TEST_F(NewTermsTest, KnownTermsNeverSufferFromLimits) {
-  for (uint64_t i = 0; i < Shares::kMaxNewTerms; ++i)
+  for (uint64_t i = 0; i < Quotas::kMaxNewTerms; ++i)
     decide(std::to_string(i), kNow, 1000);
   EXPECT_EQ(decide("one more", kNow, 1000), Verdict::kFlooded);
-  EXPECT_EQ(history_.size(), Shares::kMaxNewTerms);
+  EXPECT_EQ(history_.size(), Quotas::kMaxNewTerms);
   EXPECT_EQ(decide("0", kNow, 1000), Verdict::kKnown);
   EXPECT_EQ(decide("one more", kNow, 1001), Verdict::kNew);
 }
 
 TEST_F(NewTermsTest, ExceptedAndRecordedValuesTakeSpaceOnce) {
   except("user.id:1000");
-  for (uint64_t i = 0; i < 3 * Shares::kMaxNewTerms; ++i)
+  for (uint64_t i = 0; i < 3 * Quotas::kMaxNewTerms; ++i)
     ASSERT_EQ(decide(std::to_string(i % 100), kNow, 1000), Verdict::kExcepted);
-  for (uint64_t i = 100; i < Shares::kMaxNewTerms; ++i)
+  for (uint64_t i = 100; i < Quotas::kMaxNewTerms; ++i)
     ASSERT_EQ(decide(std::to_string(i), kNow, 1000), Verdict::kExcepted);
   EXPECT_EQ(decide("one more", kNow, 1000), Verdict::kFlooded);
   EXPECT_EQ(decide("0", kNow, 1000), Verdict::kExcepted);

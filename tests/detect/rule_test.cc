@@ -51,7 +51,7 @@ TEST(Rule, ErrorNamesFileAndLine) {
 }
 
 TEST(Rule, InWords) {
-  const auto words = rule_in_words(*make_rule(Config{}, "test.conf", 0));
+  const auto words = rule_text(*make_rule(Config{}, "test.conf", 0));
   const auto says = [&](const char* line) {
     return std::find(words.begin(), words.end(), line) != words.end();
   };

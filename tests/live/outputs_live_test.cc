@@ -3,6 +3,7 @@
 // logrotate turns over, ausearch, node_exporter.
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -136,6 +137,23 @@ TEST_F(OutputsLive, EcsMessagesAreDocuments) {
   EXPECT_EQ(audit.query("SELECT length(value_bytes) FROM term WHERE value LIKE "
                         "'/ecs/%'"),
             std::to_string(value.size()));
+}
+
+// Of a program that is gone before anybody looks, in the alert itself.
+TEST_F(OutputsLive, AlertsNameTheFileOfTheLibrary) {
+  const PrivateAuditd audit;
+  const std::string library = audit.path("preloaded.so");
+  shell("cp /usr/libexec/coreutils/libstdbuf.so " + library);
+  ASSERT_TRUE(run({"/bin/true"}, {"LD_PRELOAD=" + library}).good());
+  ASSERT_TRUE(told(audit, {"new preload term", library}));
+  const std::string digest = shell("sha256sum " + library).substr(0, 64);
+  EXPECT_EQ(audit
+                .messages_with(
+                    {fmt::format(" lib=\"{}\" ", library),
+                     " lib_owner=0 lib_mode=0755 lib_sha256=" + digest + " "})
+                .size(),
+            1U)
+      << fmt::format("{}", fmt::join(audit.messages(), "\n"));
 }
 
 TEST_F(OutputsLive, LogrotateTurnsTheEcsFileOver) {

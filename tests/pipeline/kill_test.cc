@@ -10,7 +10,7 @@
 #include <set>
 
 #include "preload/base/sanitizer.h"
-#include "preload/store/inspect.h"
+#include "preload/store/history_reader.h"
 #include "support/plugin_test.h"
 #include "support/store_helper.h"
 

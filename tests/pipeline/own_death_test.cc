@@ -138,15 +138,6 @@ TEST_F(OwnDeath, NobodyIsStuckWhoWasNotAllowedToRun) {
   EXPECT_EQ(stop(), 0);
 }
 
-TEST_F(OwnDeath, ACrashNamesItsThread) {
-  start_and_wait();
-  ASSERT_EQ(::syscall(SYS_tgkill, plugin_, thread("relay"), SIGSEGV), 0);
-  const int status = end();
-  ASSERT_TRUE(WIFSIGNALED(status)) << status;
-  EXPECT_EQ(WTERMSIG(status), SIGSEGV);
-  expect_told("fatal signal SIGSEGV in thread relay");
-}
-
 TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
   if (kSanitizer)
     GTEST_SKIP() << "the sanitizer's own memory has no such limit";

@@ -189,32 +189,6 @@ TEST_F(Pipeline, BadConfigurationSaysWhereAndWhat) {
       << said;
 }
 
-TEST_F(Pipeline, SaysWhatWasPreloadedIntoItself) {
-  const std::string library = dir_ / "libresolv.so.2";
-  const std::string original = shell(
-      "ls /lib/*/libresolv.so.2 /lib64/libresolv.so.2 2>/dev/null | head -n 1");
-  if (original.empty())
-    GTEST_SKIP() << "no library to preload here";
-  std::filesystem::copy_file(original, library);
-  ::setenv("LD_PRELOAD", library.c_str(), 1);
-  start_and_wait();
-  ::unsetenv("LD_PRELOAD");
-  const std::string state = content_of(dir_ / "state");
-  EXPECT_NE(state.find("foreign libraries: " + library), std::string::npos)
-      << state;
-  ASSERT_TRUE(eventually(
-      10, [&] { return !log_.with("what does not belong").empty(); }));
-  const std::string said = log_.with("what does not belong")[0];
-  EXPECT_NE(said.find(library + " (no library of ours needs it)"),
-            std::string::npos)
-      << said;
-  EXPECT_NE(said.find("LD_PRELOAD=" + library), std::string::npos) << said;
-  // It goes on.
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"}))));
-  EXPECT_TRUE(eventually(10, [&] { return !log_.with("/tmp/x.so").empty(); }));
-  EXPECT_EQ(stop(), 0);
-}
-
 TEST_F(Pipeline, OptionsAndUsage) {
   EXPECT_TRUE(run({plugin_binary(), "--version"})
                   .output.starts_with("audisp-preload "));

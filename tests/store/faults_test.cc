@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "preload/store/inspect.h"
+#include "preload/store/history_reader.h"
 #include "support/faulty_vfs.h"
 #include "support/store_helper.h"
 #include "support/temp_dir.h"
@@ -72,7 +72,7 @@ void expect_kept(const std::string& path, const Promised& promised) {
   EXPECT_EQ(alerts, promised.alerts);
   EXPECT_EQ(value_of(path, "SELECT value FROM meta WHERE key = 'terms'"),
             std::to_string(promised.terms.size()));
-  must(must(Inspection::open(path)).check_integrity());
+  must(must(HistoryReader::open(path)).check_integrity());
 }
 
 // False when the fault came later than all writes.
@@ -214,7 +214,7 @@ TEST(Faults, KilledAtAnyMomentItKeepsWhatItPromised) {
   for (std::string id; std::getline(list, id); ++promised)
     EXPECT_TRUE(kept.contains(id)) << id;
   EXPECT_GT(promised, 0);
-  must(must(Inspection::open(path)).check_integrity());
+  must(must(HistoryReader::open(path)).check_integrity());
 }
 
 }  // namespace

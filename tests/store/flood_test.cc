@@ -48,9 +48,9 @@ class Flood : public testing::Test {
   }
   // What the summaries tell.
   void add_excess() {
-    if (const auto excess = rule_.take_capped(clock_.wall_us())) {
-      flooded_ += excess->flooded;
-      EXPECT_EQ(excess->users.at(0).payer.uid, 1000U);
+    if (const auto overrun = rule_.take_capped(clock_.wall_us())) {
+      flooded_ += overrun->flooded;
+      EXPECT_EQ(overrun->users.at(0).owner.uid, 1000U);
     }
   }
   [[nodiscard]] int64_t database_bytes() const {

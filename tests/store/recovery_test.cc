@@ -35,13 +35,13 @@ TEST(Recovery, ADamagedDatabaseIsMovedAsideAndANewOneBegun) {
   const FakeClock clock;
   const std::string path = dir / "history.db";
   {
-    const auto opened = open_or_begin_anew(path, clock);
+    const auto opened = open_or_recreate(path, clock);
     ASSERT_TRUE(opened.has_value()) << opened.error().message();
     EXPECT_EQ(opened->moved_to, "");
     EXPECT_TRUE(opened->store->created());
   }
   const std::string damaged = damage(path, 'x');
-  const auto opened = open_or_begin_anew(path, clock);
+  const auto opened = open_or_recreate(path, clock);
   ASSERT_TRUE(opened.has_value()) << opened.error().message();
   EXPECT_EQ(opened->moved_to, path + ".damaged-20261124T014759Z");
   EXPECT_TRUE(opened->store->created());
@@ -52,12 +52,12 @@ TEST(Recovery, ASecondDamageInTheSameSecondLeavesTheFirstCopy) {
   const TempDir dir;
   const FakeClock clock;
   const std::string path = dir / "history.db";
-  ASSERT_TRUE(open_or_begin_anew(path, clock).has_value());
+  ASSERT_TRUE(open_or_recreate(path, clock).has_value());
   std::vector<std::string> damaged;
   std::vector<std::string> moved_to;
   for (const char with : {'x', 'y', 'z'}) {
     damaged.push_back(damage(path, with));
-    const auto opened = open_or_begin_anew(path, clock);
+    const auto opened = open_or_recreate(path, clock);
     ASSERT_TRUE(opened.has_value()) << opened.error().message();
     moved_to.push_back(opened->moved_to);
   }
@@ -71,7 +71,7 @@ TEST(Recovery, WhatIsNotOursStaysWhereItIs) {
   const FakeClock clock;
   const std::string path = dir / "history.db";
   std::ofstream(path) << "a letter to somebody";
-  EXPECT_FALSE(open_or_begin_anew(path, clock).has_value());
+  EXPECT_FALSE(open_or_recreate(path, clock).has_value());
   EXPECT_EQ(content(path), "a letter to somebody");
 }
 

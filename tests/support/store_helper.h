@@ -48,7 +48,7 @@ inline std::string value_of(const std::string& path, std::string_view sql) {
   return all.empty() ? "nothing" : all[0].at(0);
 }
 
-inline const AlertMark kMark{"low", 21};
+inline const AlertSeverity kMark{"low", 21};
 
 // One event with one decision, in a transaction of its own.
 inline std::vector<Alert> record(Store& store, const ExecEvent& event,

@@ -16,6 +16,7 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
+#include "preload/base/timing.h"
 
 namespace preload {
 
@@ -41,9 +42,6 @@ class Pulse {
 // could run: a suspended machine or a stopped process makes nobody stuck.
 class Watchdog {
  public:
-  // A beat and a look each may be a second late.
-  static constexpr int64_t kLeastBound = 3;
-
   struct Stage {
     std::string name;
     const Pulse* pulse = nullptr;
@@ -61,8 +59,8 @@ class Watchdog {
   // Called on the watchdog's thread, again each second while it lasts.
   using Act = std::function<void(const Stuck&)>;
 
-  Watchdog(const Clock& clock, Metrics& metrics)
-      : clock_(clock), metrics_(metrics) {}
+  Watchdog(const Clock& clock, Metrics& metrics, const Timing& timing = {})
+      : clock_(clock), metrics_(metrics), timing_(timing) {}
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
@@ -90,9 +88,10 @@ class Watchdog {
   };
   [[nodiscard]] Watch watch(Stage stage);
 
-  // Seconds; 0 = nobody is stuck, otherwise kLeastBound at least.
+  // Seconds; 0 = nobody is stuck, otherwise Timing::watchdog_least_s at least,
+  // since a beat and a look each may be a second late.
   void set_bound(int64_t seconds) {
-    bound_s_ = seconds == 0 ? 0 : std::max(seconds, kLeastBound);
+    bound_s_ = seconds == 0 ? 0 : std::max(seconds, timing_.watchdog_least_s);
   }
   void start(Act act);
 
@@ -112,6 +111,7 @@ class Watchdog {
 
   const Clock& clock_;
   Metrics& metrics_;
+  const Timing timing_;
   Act act_;
   std::atomic<int64_t> bound_s_{0};
 

@@ -76,7 +76,7 @@ class ExecCapture {
   [[nodiscard]] const WatchList& watched() const { return *list_; }
 
   // Has the listeners watched until they end.
-  void be_watched(Watchdog& watchdog);
+  void register_with(Watchdog& watchdog);
   // CPUs that came back since the last call have their listener pinned again.
   // Now and then.
   void follow_cpus();

@@ -4,7 +4,7 @@
 //
 // Two of them serve each CPU from one socket; the kernel gives each message to
 // one that waits. A read can hang when it comes too late, the program runs
-// already and is up to no good (bounded_call.h): then the other goes on.
+// already and is up to no good (timed_call.h): then the other goes on.
 #pragma once
 
 #include <algorithm>

@@ -38,7 +38,7 @@ struct ReadOutcome {
 // /proc, looks at no other process. Not small: 64 KiB.
 //
 // A read may hang all the same when the process has run on meanwhile
-// (bounded_call.h): everybody but a listener puts a bound to it. A listener is
+// (timed_call.h): everybody but a listener puts a bound to it. A listener is
 // quick; before it reads more than 64 KiB of environment, it reads all that may
 // hang.
 class ProcReader {

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "preload/base/bounded_call.h"
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
+#include "preload/base/timed_call.h"
 #include "preload/capture/proc_reader.h"
 #include "preload/correlate/exec_event.h"
 
@@ -35,13 +35,13 @@ struct LateRead {
 // program. A later exec of the same program is told by its own record, see
 // correlator.h.)
 //
-// A process that hangs on purpose (see bounded_call.h) is given up after a
+// A process that hangs on purpose (see timed_call.h) is given up after a
 // moment: missed, unreadable.
 class LateReader {
  public:
   // `clock` must outlive it.
   LateReader(const Fd& proc, const Clock& clock,
-             BoundedCall::Sum sum = BoundedCall::Sum::kBounded);
+             TimedCall::Sum sum = TimedCall::Sum::kBounded);
 
   LateRead read(int32_t pid, const WatchList& watched,
                 std::string_view audit_exe, int64_t event_us);
@@ -69,7 +69,7 @@ class LateReader {
 
   const Clock& clock_;
   Fd proc_;
-  BoundedCall calls_;
+  TimedCall calls_;
   std::shared_ptr<Reading> reading_;  // its last job may have it still
   std::unordered_map<int32_t, Parent> parents_;
 };

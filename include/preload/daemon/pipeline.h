@@ -20,16 +20,18 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
+#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
-#include "preload/daemon/history_worker.h"
-#include "preload/daemon/inspector.h"
-#include "preload/daemon/sinks.h"
-#include "preload/daemon/surroundings.h"
+#include "preload/correlate/inventory.h"
+#include "preload/correlate/preload_file.h"
 #include "preload/daemon/withheld.h"
 #include "preload/deliver/relay.h"
-#include "preload/detect/preload_file.h"
+#include "preload/deliver/sinks.h"
+#include "preload/enrich/enricher.h"
+#include "preload/enrich/user_names.h"
+#include "preload/store/history_writer.h"
 
 namespace preload {
 
@@ -44,7 +46,8 @@ class Pipeline final : public ExecHandler {
   static Result<std::unique_ptr<Pipeline>> open(const Config& config,
                                                 std::string config_file,
                                                 int input, Fd signals,
-                                                pid_t parent);
+                                                pid_t parent,
+                                                const Timing& timing);
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() override;
@@ -66,11 +69,11 @@ class Pipeline final : public ExecHandler {
 
  private:
   Pipeline(Config config, std::string config_file, int input, Fd signals,
-           pid_t parent);
+           pid_t parent, const Timing& timing);
   Status start_history();
   void add_findings(Alert& alert);
   Status start_input();
-  // Of the processes that began before then (surroundings.h).
+  // Of the processes that began before then (inventory.h).
   void start_inventory(uint64_t before_ticks);
   void give(ExecEvent&& event);
 
@@ -87,6 +90,7 @@ class Pipeline final : public ExecHandler {
   void start_watchdog();
 
   SystemClock clock_;
+  const Timing timing_;
   Metrics metrics_;
   Config config_;
   std::string config_file_;
@@ -99,14 +103,15 @@ class Pipeline final : public ExecHandler {
   std::string failure_;
   int64_t started_us_ = 0;
   // Outlives the stages, so that it sees one that does not end.
-  Watchdog watchdog_{clock_, metrics_};
+  Watchdog watchdog_{clock_, metrics_, timing_};
   Pulse input_pulse_;
   Pulse inventory_pulse_;
 
-  Inspector inspector_;
+  Enricher enricher_;
+  UserNames user_names_{clock_};  // the store thread's
   // In the order of the data, last stage first.
   std::unique_ptr<Relay> relay_;
-  std::unique_ptr<HistoryWorker> history_;
+  std::unique_ptr<HistoryWriter> history_;
   std::unique_ptr<ExecCapture> capture_;
   std::unique_ptr<LateReader> late_;
   std::unique_ptr<Correlator> correlator_;
@@ -114,7 +119,8 @@ class Pipeline final : public ExecHandler {
   std::unique_ptr<Assembler> assembler_;
   std::unique_ptr<RecordReader> reader_;
   std::thread inventory_;
-  PreloadFileWatch preload_file_{std::string(kPreloadFile)};
+  PreloadFileWatch preload_file_{std::string(kPreloadFile),
+                                 timing_.preload_file};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> inventory_done_{false};
   std::vector<Watchdog::Watch> watches_;

@@ -9,8 +9,8 @@
 
 #include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
+#include "preload/detect/quotas.h"
 #include "preload/detect/rule.h"
-#include "preload/detect/shares.h"
 #include "preload/detect/term.h"
 
 namespace preload {
@@ -68,8 +68,8 @@ class NewTerms {
 
   // When intervals have ended in which alerts were capped or terms flooded:
   // how many and whose, once. Call every second or so.
-  [[nodiscard]] std::optional<ExcessSummary> take_capped(int64_t now_us) {
-    return shares_.take_excess(now_us);
+  [[nodiscard]] std::optional<OverrunSummary> take_capped(int64_t now_us) {
+    return quotas_.take_overruns(now_us);
   }
 
   // A new rule after a reload; the present interval goes on.
@@ -85,7 +85,7 @@ class NewTerms {
 
   Rule rule_;
   TermMaker terms_;
-  Shares shares_;
+  Quotas quotas_;
 };
 
 }  // namespace preload

@@ -37,6 +37,6 @@ struct Rule {
 
 // The rule for people, one line each, safe to print; the exceptions are not
 // among them.
-[[nodiscard]] std::vector<std::string> rule_in_words(const Rule& rule);
+[[nodiscard]] std::vector<std::string> rule_text(const Rule& rule);
 
 }  // namespace preload

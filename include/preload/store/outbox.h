@@ -17,7 +17,7 @@
 namespace preload {
 
 // How the alerts of a call are to be marked.
-struct AlertMark {
+struct AlertSeverity {
   std::string severity;
   uint32_t risk_score = 0;
 };
@@ -40,9 +40,9 @@ class Outbox {
   Result<int64_t> add_exec(const ExecEvent& event);
   // An alert of the exec that was added last.
   Result<Alert> raise(int64_t exec_id, int64_t term_id, const Term& term,
-                      AlertState state, const AlertMark& mark);
+                      AlertState state, const AlertSeverity& mark);
   Result<Alert> raise_summary(const std::string& summary,
-                              const AlertMark& mark);
+                              const AlertSeverity& mark);
   // The exec of a stored event without an audit event turns out to have one.
   Status complete(const ExecEvent& event);
   Status add_facts(int64_t alert_id, const AlertFacts& facts);

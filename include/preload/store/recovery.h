@@ -21,7 +21,7 @@ struct OpenedStore {
 // aside, with its write-ahead log, to `path`.damaged-YYYYMMDDTHHMMSSZ, where
 // `sqlite3 .recover` may still read it (with -2, -3, ... behind when there is
 // such a file), and a new one is begun.
-[[nodiscard]] Result<OpenedStore> open_or_begin_anew(const std::string& path,
-                                                     const Clock& clock);
+[[nodiscard]] Result<OpenedStore> open_or_recreate(const std::string& path,
+                                                   const Clock& clock);
 
 }  // namespace preload

@@ -71,10 +71,10 @@ class Store final : public History {
   // unaudited execs are batched: they reach the disk with flush().
   Result<std::vector<Alert>> record(const ExecEvent& event,
                                     std::span<const Decision> decisions,
-                                    const AlertMark& mark);
+                                    const AlertSeverity& mark);
   // Puts a summary message into the outbox.
   Result<Alert> record_summary(const std::string& summary,
-                               const AlertMark& mark);
+                               const AlertSeverity& mark);
   // An audit event came for an exec stored as unaudited (the same pid and
   // exec_ns): adds what `event` has to its alerts, without variables or with
   // them, and takes it off the list of unaudited.

@@ -16,7 +16,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
 #include "preload/detect/new_terms.h"
-#include "preload/detect/shares.h"
+#include "preload/detect/quotas.h"
 #include "preload/store/counts.h"
 #include "preload/store/recent_map.h"
 #include "preload/store/sqlite.h"
@@ -33,10 +33,10 @@ class Terms {
   // A user who copies a program to ever new names makes no more rows than
   // this of one term; the term goes on counting.
   static constexpr int64_t kSightingsPerTerm = 4096;
-  // And no payer (shares.h) more bytes of rows than this of all terms in a day;
-  // root has no limit, and those beyond the first kPayers share one account.
+  // And no owner (shares.h) more bytes of rows than this of all terms in a day;
+  // root has no limit, and those beyond the first kOwners share one account.
   static constexpr uint64_t kSightingBytesPerDay = uint64_t{64} << 20;
-  static constexpr size_t kPayers = 1024;
+  static constexpr size_t kOwners = 1024;
 
   explicit Terms(Database& database) : database_(database) {}
   Status prepare();
@@ -72,7 +72,7 @@ class Terms {
     int64_t term_id = 0;
     std::string executable;
     uint32_t uid = 0;
-    Payer payer;  // whose share the row is taken from
+    QuotaOwner owner;  // whose share the row is taken from
     auto operator<=>(const Place&) const = default;
   };
   struct PlaceHash {
@@ -90,7 +90,7 @@ class Terms {
   Status write_sighting(const Place& place, const Seen& seen);
   Result<int64_t*> rows_of(int64_t term_id);
   // False when his share of this day is used up.
-  [[nodiscard]] bool pay(Payer payer, uint64_t bytes, int64_t now_us);
+  [[nodiscard]] bool pay(QuotaOwner owner, uint64_t bytes, int64_t now_us);
 
   Database& database_;
   RecentMap<Digest, Known, DigestHash> known_{kCached};
@@ -100,8 +100,8 @@ class Terms {
   size_t path_bytes_ = 0;  // added to sightings_seen_ since write()
   // Rows in `sighting` by term: counting them costs as much as they are long.
   RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
-  std::map<Payer, uint64_t> paid_;  // bytes of paid_day_
-  int64_t paid_day_ = 0;            // since the epoch
+  std::map<QuotaOwner, uint64_t> paid_;  // bytes of paid_day_
+  int64_t paid_day_ = 0;                 // since the epoch
   uint64_t refused_ = 0;
 
   Statement term_find_;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole program, apart from main(): tests build one with other intervals.
+#pragma once
+
+#include <span>
+
+#include "preload/base/timing.h"
+
+namespace preload {
+
+// `args` is argv. Returns an ExitCode.
+[[nodiscard]] int plugin_main(std::span<char* const> args,
+                              const Timing& timing);
+
+}  // namespace preload

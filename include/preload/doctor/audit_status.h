@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel's audit system is set to, asked through libaudit: for the
+// doctor.
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "preload/base/result.h"
+
+namespace preload {
+
+// Of the kernel's audit_status (linux/audit.h).
+struct AuditStatus {
+  uint32_t enabled = 0;  // 2 = enabled, and rules locked until the next boot
+  uint32_t pid = 0;      // of auditd; 0 = none
+  uint32_t backlog_limit = 0;
+  uint32_t backlog = 0;  // records waiting for auditd
+  uint32_t lost = 0;     // since boot
+};
+
+// Needs CAP_AUDIT_CONTROL (EPERM); the kernel answers only in the first user
+// and pid namespace, elsewhere ECONNREFUSED. Waits up to a second.
+[[nodiscard]] Result<AuditStatus> request_audit_status();
+
+// One rule as loaded, with what matters for execs and watches set apart.
+struct AuditRule {
+  enum class List : uint8_t { kTask, kExit, kExclude, kOther };
+
+  List list = List::kOther;
+  bool always = false;           // else never
+  std::optional<uint32_t> arch;  // AUDIT_ARCH_*; nothing: every one
+  std::bitset<2048> syscalls;
+  std::string path;               // of a watch; exact bytes
+  uint32_t permissions = 0;       // of a watch: AUDIT_PERM_* bits
+  std::vector<std::string> keys;  // exact bytes
+  // Of the exclude list: record types that are thrown away.
+  std::vector<uint32_t> message_types;
+  // Whatever else must hold, as auditctl writes it ("auid>=1000"). What holds
+  // for every successful exec (success=1) is left out.
+  std::vector<std::string> conditions;
+};
+
+// All rules, each list in the order in which the kernel goes through it. As
+// request_audit_status().
+[[nodiscard]] Result<std::vector<AuditRule>> request_audit_rules();
+
+// `bytes` are a struct audit_rule_data (linux/audit.h, host order):
+//
+//   offset  size  what
+//        0     4  list: AUDIT_FILTER_*, with AUDIT_FILTER_PREPEND or not
+//        4     4  action: AUDIT_NEVER, AUDIT_ALWAYS
+//        8     4  number n of fields, at most 64
+//       12   256  bits of system calls
+//      268   256  fields: AUDIT_*
+//      524   256  values; of a string field: its length
+//      780   256  operators: AUDIT_EQUAL, ...
+//     1036     4  bytes that follow
+//     1040        the strings, in the order of their fields, without NULs
+//
+// Nothing when that is not what they are.
+[[nodiscard]] std::optional<AuditRule> decode_rule(
+    std::span<const std::byte> bytes);
+
+// A way in which programs of this probe may enter the kernel.
+struct ExecAbi {
+  std::string name;  // as -F arch= takes it: b64, b32
+  uint32_t arch = 0;
+  uint32_t execve = 0;
+  uint32_t execveat = 0;
+};
+
+// b64 first. Whether the kernel runs programs of the second is another
+// question.
+[[nodiscard]] std::vector<ExecAbi> exec_abis();
+
+}  // namespace preload

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/base/timed_call.h"
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "preload/base/log.h"
+#include "preload/base/thread.h"
+
+namespace preload {
+
+using std::chrono::steady_clock;
+
+// The mutex guards all of it. The caller sets `job` and waits for `done`; the
+// thread takes `job` and sets `done`. When the caller goes, it sets `left`, and
+// the thread ends as soon as it sees that.
+struct TimedCall::Worker {
+  void work(std::atomic<size_t>& lost);
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::function<void()> job;
+  bool done = false;
+  bool good = false;
+  bool left = false;
+  bool counted_lost = false;
+};
+
+void TimedCall::Worker::work(std::atomic<size_t>& lost) {
+  std::unique_lock lock(mutex);
+  while (true) {
+    changed.wait(lock, [this] { return job || left; });
+    if (!job)
+      return;
+    auto mine = std::exchange(job, nullptr);
+    lock.unlock();
+    bool ran = true;
+    try {
+      mine();
+      mine = nullptr;
+    } catch (const std::exception& error) {
+      ran = false;  // of memory, most likely: the caller goes without
+    }
+    lock.lock();
+    good = ran;
+    done = true;
+    changed.notify_all();
+    if (counted_lost)
+      --lost;
+    if (left)
+      return;
+  }
+}
+
+TimedCall::TimedCall(std::string what, Sum sum)
+    : what_(std::move(what)),
+      sum_(sum),
+      lost_(std::make_shared<std::atomic<size_t>>(0)) {}
+
+TimedCall::~TimedCall() {
+  if (!worker_)
+    return;
+  const std::lock_guard lock(worker_->mutex);
+  worker_->left = true;
+  worker_->changed.notify_all();
+}
+
+bool TimedCall::ensure_worker() {
+  if (worker_)
+    return true;
+  if (*lost_ >= kMaxLost)
+    return false;
+  auto worker = std::make_shared<Worker>();
+  try {
+    start_thread("bounded-call",
+                 [worker, lost = lost_] { worker->work(*lost); }, {})
+        .detach();
+  } catch (const std::system_error&) {
+    return false;  // no more threads
+  }
+  worker_ = std::move(worker);
+  return true;
+}
+
+// True when the job has come back.
+bool TimedCall::wait_for(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  const auto begin = steady_clock::now();
+  const auto patience = waited_ < kPatience ? kPatience : kLittlePatience;
+  const bool done =
+      worker.changed.wait_for(lock, patience, [&] { return worker.done; });
+  const auto end = steady_clock::now();
+  if (sum_ == Sum::kBounded && end - begin > kAtOnce) {
+    if (end > span_end_) {
+      span_end_ = end + kSpan;
+      waited_ = {};
+    }
+    waited_ += end - begin;
+  }
+  return done;
+}
+
+// With the worker's mutex.
+void TimedCall::lose_worker() {
+  worker_->left = true;
+  worker_->counted_lost = true;
+  ++*lost_;
+  log_limited(LogLevel::kWarning, "bounded-call",
+              what_ +
+                  " hangs: one waits for a file system that does not "
+                  "answer, perhaps on purpose; going on without it");
+}
+
+bool TimedCall::run(std::function<void()> job) {
+  if (steady_clock::now() > span_end_)
+    waited_ = {};
+  if (waited_ >= kMaxWaited) {
+    log_limited(LogLevel::kWarning, "bounded-call-often",
+                what_ +
+                    " is slow again and again, perhaps on purpose; going on "
+                    "without it for some seconds");
+    return false;
+  }
+  if (!ensure_worker())
+    return false;
+  const std::shared_ptr<Worker> worker = worker_;
+  std::unique_lock lock(worker->mutex);
+  worker->job = std::move(job);
+  worker->done = false;
+  worker->changed.notify_all();
+  if (wait_for(*worker, lock))
+    return worker->good;
+  lose_worker();
+  worker_.reset();
+  return false;
+}
+
+}  // namespace preload

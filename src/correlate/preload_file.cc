@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/correlate/preload_file.h"
+
+#include <string>
+
+namespace preload {
+namespace {
+
+constexpr std::string_view kSeparators = ": \t\n";
+
+// glibc's own loop, slip and all.
+void strip_comments(std::string& file) {
+  size_t rest = file.size();
+  while (rest > 0) {
+    size_t comment = std::string_view(file).substr(0, rest).find('#');
+    if (comment == std::string_view::npos)
+      return;
+    rest -= comment;
+    do {
+      file[comment] = ' ';
+    } while (--rest > 0 && file[++comment] != '\n');
+  }
+}
+
+}  // namespace
+
+std::vector<EnvVar> preload_file_entries(std::string_view content) {
+  std::string file(content.substr(0, kMaxPreloadFileBytes));
+  strip_comments(file);
+  // glibc reads up to the first NUL, and apart from that a last name which no
+  // separator ends.
+  const size_t last_separator = file.find_last_of(kSeparators);
+  const size_t tail =
+      last_separator == std::string::npos ? 0 : last_separator + 1;
+  std::vector<EnvVar> entries;
+  const auto add = [&entries](std::string_view name) {
+    if (!name.empty())
+      entries.push_back({std::string(kPreloadFileVariable), std::string(name)});
+  };
+  const auto to_nul = [](std::string_view text) {
+    return text.substr(0, text.find('\0'));
+  };
+  std::string_view body = to_nul(std::string_view(file).substr(0, tail));
+  while (!body.empty()) {
+    const size_t end = body.find_first_of(kSeparators);
+    add(body.substr(0, end));
+    body.remove_prefix(end == std::string_view::npos ? body.size() : end + 1);
+  }
+  add(to_nul(std::string_view(file).substr(tail)));
+  return entries;
+}
+
+}  // namespace preload

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/enrich/user_names.h"
+
+#include <pwd.h>
+
+#include <array>
+#include <memory>
+
+#include "preload/correlate/exec_event.h"
+
+namespace preload {
+namespace {
+
+constexpr int64_t kFoundNs = 3600 * kNanosPerSecond;
+constexpr int64_t kNotFoundNs = 60 * kNanosPerSecond;
+
+}  // namespace
+
+std::string look_up_user(uint32_t uid) {
+  if (uid == kUnsetId)
+    return {};
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr)
+    return {};
+  return found->pw_name;
+}
+
+std::string UserNames::name_of(uint32_t uid) {
+  const int64_t now_ns = clock_.monotonic_ns();
+  const auto known = names_.find(uid);
+  if (known != names_.end() && now_ns < known->second.until_ns)
+    return known->second.name;
+  // The thread's own: it may come back when nobody waits any more.
+  auto found = std::make_shared<std::string>();
+  const bool in_time =
+      call_.run([found, uid, look_up = look_up_] { *found = look_up(uid); });
+  const std::string name = in_time ? *found : std::string();
+  if (names_.size() >= kMaxNames)
+    names_.clear();
+  names_[uid] = {name, now_ns + (name.empty() ? kNotFoundNs : kFoundNs)};
+  return name;
+}
+
+}  // namespace preload

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/procfs/process_dir.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <sstream>
+#include <utility>
+
+#include "preload/base/text.h"
+
+namespace preload {
+namespace {
+
+std::string read_link(int dir, const char* name) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t n = ::readlinkat(dir, name, target.data(), target.size());
+  target.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  return target;
+}
+
+std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
+  std::string content;
+  while (content.size() < limit) {
+    constexpr size_t kStep = size_t{64} << 10;
+    const size_t size = content.size();
+    content.resize(std::min(limit, size + kStep));
+    const ssize_t n =
+        ::read(fd.get(), content.data() + size, content.size() - size);
+    content.resize(size + (n > 0 ? static_cast<size_t>(n) : 0));
+    if (n < 0)
+      return std::nullopt;
+    if (n == 0)
+      break;
+  }
+  return content;
+}
+
+Fd open_in_root(const Fd& root, const std::string& path) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  // A rename anywhere on the machine may spoil a look-up of `..`: EAGAIN.
+  constexpr int kAttempts = 5;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const long fd =
+        ::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how);
+    if (fd >= 0)
+      return Fd(static_cast<int>(fd));
+    if (errno != EAGAIN)
+      break;
+  }
+  if (errno != ENOSYS)
+    return Fd();
+  // Before Linux 5.6 only our own root can be looked up in safely.
+  struct stat theirs {};
+  struct stat ours {};
+  if (::fstat(root.get(), &theirs) != 0 || ::stat("/", &ours) != 0 ||
+      theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino)
+    return Fd();
+  return Fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
+}
+
+}  // namespace
+
+std::string own_fd_path(const Fd& fd) {
+  return "/proc/thread-self/fd/" + std::to_string(fd.get());
+}
+
+std::string path_of_fd(const Fd& fd) {
+  return read_link(AT_FDCWD, own_fd_path(fd).c_str());
+}
+
+std::optional<ProcessDir> ProcessDir::open(int32_t pid) {
+  ProcessDir process;
+  process.pid_ = pid;
+  process.dir_ = Fd(::open(("/proc/" + std::to_string(pid)).c_str(),
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  constexpr size_t kMaxStat = 4096;
+  const auto stat =
+      process.dir_ ? process.read("stat", kMaxStat) : std::nullopt;
+  if (pid <= 0 || !stat)
+    return std::nullopt;
+  // The command's name may hold anything, ')' too.
+  const size_t end_of_name = stat->rfind(')');
+  if (end_of_name == std::string::npos)
+    return std::nullopt;
+  std::istringstream fields(stat->substr(end_of_name + 1));
+  std::string state;
+  std::string skipped;
+  fields >> state >> process.ppid_;
+  constexpr int kStartField = 22;
+  for (int field = 5; field < kStartField; ++field)
+    fields >> skipped;
+  fields >> process.start_ticks_;
+  if (!fields)
+    return std::nullopt;
+  return process;
+}
+
+Fd ProcessDir::open_file(const char* name, int flags) const {
+  return Fd(::openat(dir_.get(), name, flags | O_CLOEXEC));
+}
+
+std::string ProcessDir::link(const char* name) const {
+  return read_link(dir_.get(), name);
+}
+
+std::optional<std::string> ProcessDir::read(const char* name,
+                                            size_t limit) const {
+  const Fd fd = open_file(name, O_RDONLY);
+  return fd ? read_up_to(fd, limit) : std::nullopt;
+}
+
+std::optional<RootView> RootView::of_process(const ProcessDir& process) {
+  Fd root = process.open_file("root", O_PATH | O_DIRECTORY);
+  if (!root)
+    return std::nullopt;
+  std::string prefix = process.link("root");
+  if (prefix == "/")
+    prefix.clear();
+  RootView view(std::move(root), std::move(prefix), "");
+  view.cwd_ = view.inside(process.link("cwd"));
+  return view;
+}
+
+std::optional<RootView> RootView::of_host(const std::string& cwd) {
+  Fd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root)
+    return std::nullopt;
+  return RootView(std::move(root), "", cwd);
+}
+
+std::string RootView::inside(const std::string& path) const {
+  if (!path.starts_with('/') || !path.starts_with(prefix_))
+    return {};
+  const std::string rest = path.substr(prefix_.size());
+  if (rest.empty())
+    return "/";
+  return rest.front() == '/' ? rest : std::string();
+}
+
+std::string RootView::absolute(const std::string& path) const {
+  if (path.starts_with('/'))
+    return path;
+  return cwd_.starts_with('/') ? cwd_ + "/" + path : std::string();
+}
+
+Fd RootView::open(const std::string& path) const {
+  const std::string whole = absolute(path);
+  return whole.empty() ? Fd() : open_in_root(root_, whole);
+}
+
+std::string RootView::path_of(const Fd& file) const {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || status.st_nlink == 0)
+    return {};
+  return inside(path_of_fd(file));
+}
+
+}  // namespace preload

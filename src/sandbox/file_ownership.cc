@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/sandbox/file_ownership.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "preload/base/text.h"
+#include "preload/base/trusted_file.h"
+
+namespace preload {
+namespace {
+
+constexpr uid_t kRoot = 0;
+constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kStateDirectoryMode = 0755;
+
+using Dir = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+std::vector<std::string> names_in(const Fd& directory) {
+  std::vector<std::string> names;
+  const Dir dir(::fdopendir(::openat(directory.get(), ".",
+                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+                ::closedir);
+  if (!dir)
+    return names;
+  // One reader of this stream: readdir(3) is safe.
+  while (const dirent* entry = ::readdir(dir.get())) {  // NOLINT
+    std::string name(std::begin(entry->d_name));
+    if (name != "." && name != "..")
+      names.push_back(std::move(name));
+  }
+  return names;
+}
+
+// A regular file of root's, known by this one name.
+Status give_file(const Fd& file, const std::string& path,
+                 const Identity& user) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0)
+    return fail("cannot examine " + path, errno);
+  if (!S_ISREG(status.st_mode) || status.st_uid != kRoot || user.uid == kRoot)
+    return {};
+  const std::array<uid_t, 1> owners{kRoot};
+  if (const auto flaw = find_flaw(path, status, owners))
+    return fail(flaw->what + ": " + flaw->mend);
+  if (status.st_nlink != 1)
+    return fail(
+        fmt::format("{0} has {1} names (hard links), so it is not "
+                    "given to the user {2}: find the others, then put "
+                    "a copy in its place",
+                    path, status.st_nlink, user.name));
+  if (::fchown(file.get(), user.uid, kSameGroup) != 0)
+    return fail(fmt::format("cannot give {} to the user {}", path, user.name),
+                errno);
+  return {};
+}
+
+// A directory in which every name begins with that of the file `path`, and the
+// files in it. An error when the user could not write there afterwards.
+Status give_directory_of(const std::string& path, const Identity& user) {
+  const std::string where = directory_of(path);
+  const std::string_view prefix =
+      std::string_view(path).substr(path.rfind('/') + 1);
+  const Fd directory(::open(where.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat status {};
+  if (!directory || ::fstat(directory.get(), &status) != 0)
+    return fail("cannot use the directory " + where, errno);
+  const std::array<uid_t, 2> owners{kRoot, user.uid};
+  if (const auto flaw = find_flaw(where, status, owners))
+    return fail(flaw->what + ": " + flaw->mend);
+  if (user.uid == kRoot)
+    return {};
+  const auto names = names_in(directory);
+  for (const std::string& name : names)
+    if (status.st_uid == kRoot && !name.starts_with(prefix))
+      return fail(fmt::format(
+          "{0} belongs to root and holds more than {1} ({2}), so it is not "
+          "given to the user {3}, who could not write there: put {1} into a "
+          "directory of its own, made by install -d -m 2750 -o {3} -g adm DIR",
+          where, prefix, escaped(name), user.name));
+  if (status.st_uid == kRoot &&
+      ::fchown(directory.get(), user.uid, kSameGroup) != 0)
+    return fail(fmt::format("cannot give {} to the user {}", where, user.name),
+                errno);
+  for (const std::string& name : names) {
+    if (!name.starts_with(prefix))
+      continue;
+    const Fd file(
+        ::openat(directory.get(), name.c_str(),
+                 O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    if (!file)
+      continue;  // a link, perhaps: refused when it is used
+    if (Status given = give_file(file, where + "/" + name, user); !given)
+      return given;
+  }
+  return {};
+}
+
+void give_state_file(const std::string& path, const Identity& user) {
+  const std::string where = directory_of(path);
+  // /run is empty after a boot. Whatever the umask.
+  if (::mkdir(where.c_str(), kStateDirectoryMode) == 0)
+    ::chmod(where.c_str(), kStateDirectoryMode);
+  // Told when it is written.
+  [[maybe_unused]] const Status ignored = give_directory_of(path, user);
+}
+
+void give_ecs_file(const std::string& path, const Identity& user) {
+  // Told when it is written.
+  if (const auto file = open_trusted(path, O_RDONLY | O_CREAT, kFileMode))
+      [[maybe_unused]]
+    const Status ignored = give_file(*file, path, user);
+}
+
+}  // namespace
+
+Status transfer_ownership(const Config& config, const Identity& user) {
+  give_state_file(config.state_file, user);
+  if (config.ecs_file != "off")
+    give_ecs_file(config.ecs_file, user);
+  return give_directory_of(config.database, user);
+}
+
+}  // namespace preload

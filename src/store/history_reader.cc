@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/store/history_reader.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "preload/base/text.h"
+#include "preload/sql.h"
+#include "preload/store/history_file.h"
+
+namespace preload {
+
+Result<HistoryReader> HistoryReader::open(const std::string& path) {
+  // SQLite's own message does not tell the two apart.
+  if (::access(path.c_str(), R_OK) != 0)
+    return fail(errno == ENOENT
+                    ? path +
+                          " is not there yet: the plugin creates it when "
+                          "it starts"
+                    : "cannot read " + path,
+                errno);
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (!database)
+    return tl::unexpected(database.error());
+  const Result<int64_t> id = (*database)->integer("PRAGMA application_id");
+  if (!id)
+    return tl::unexpected(id.error());
+  if (*id != kApplicationId)
+    return fail(path + " is not a database of audisp-preload");
+  return HistoryReader(std::move(*database));
+}
+
+Result<int64_t> HistoryReader::schema_version() {
+  return database_->integer("PRAGMA user_version");
+}
+
+Result<int64_t> HistoryReader::term_count() {
+  return database_->integer(sql::statements_term_total);
+}
+
+Result<PendingAlerts> HistoryReader::pending_alerts() {
+  Result<Statement> statement =
+      database_->prepare(sql::statements_alerts_pending);
+  if (!statement)
+    return tl::unexpected(statement.error());
+  Cursor row = statement->query();
+  if (const Result<bool> found = row.next(); !found)
+    return tl::unexpected(found.error());
+  return PendingAlerts{row.integer(0), row.integer(1)};
+}
+
+Result<int64_t> HistoryReader::created_at_us() {
+  return database_->integer("SELECT value FROM meta WHERE key = 'created_at'");
+}
+
+Result<std::vector<ExceptionHits>> HistoryReader::exception_hits() {
+  Result<Statement> list = database_->prepare(sql::statements_exception_list);
+  if (!list)
+    return tl::unexpected(list.error());
+  std::vector<ExceptionHits> hits;
+  Cursor row = list->query();
+  while (true) {
+    const Result<bool> more = row.next();
+    if (!more)
+      return tl::unexpected(more.error());
+    if (!*more)
+      return hits;
+    hits.push_back({unescaped(row.text(0)).value_or(std::string(row.text(0))),
+                    row.integer(1), row.integer(2)});
+  }
+}
+
+Result<std::optional<DayCoverage>> HistoryReader::coverage_of(int64_t day) {
+  Result<Statement> statement = database_->prepare(sql::statements_coverage_of);
+  if (!statement)
+    return tl::unexpected(statement.error());
+  Cursor row = statement->query(day);
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  if (!*found)
+    return std::nullopt;
+  return DayCoverage{row.integer(0), row.integer(1), row.integer(2),
+                     row.integer(3)};
+}
+
+Result<int64_t> HistoryReader::last_term_id() {
+  return database_->integer("SELECT coalesce(max(term_id), 0) FROM term");
+}
+
+Result<std::optional<StoredTerm>> HistoryReader::find_new_term(
+    int64_t after, std::string_view variable, std::string_view value) {
+  Result<Statement> find = database_->prepare(sql::statements_term_named);
+  if (!find)
+    return tl::unexpected(find.error());
+  Cursor row = find->query(after, escaped(variable), escaped(value));
+  const Result<bool> found = row.next();
+  if (!found)
+    return tl::unexpected(found.error());
+  if (!*found)
+    return std::nullopt;
+  const auto text = [&](int column) { return std::string(row.text(column)); };
+  return StoredTerm{row.integer(0), text(1), text(2), row.integer(3),
+                    text(4),        text(5), text(6)};
+}
+
+Status HistoryReader::check_integrity() {
+  return check_content(*database_);
+}
+
+}  // namespace preload

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/correlate/preload_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/run_program.h"
+#include "support/temp_dir.h"
+
+namespace preload {
+namespace {
+
+std::vector<std::string> names_in(std::string_view content) {
+  std::vector<std::string> names;
+  for (const EnvVar& entry : preload_file_entries(content)) {
+    EXPECT_EQ(entry.name, "ld.so.preload");
+    names.push_back(entry.value);
+  }
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(PreloadFile, SplitsAtAllSeparators) {
+  EXPECT_EQ(names_in("/a.so\n/b.so:/c.so /d.so\t\t/e.so"),
+            (Names{"/a.so", "/b.so", "/c.so", "/d.so", "/e.so"}));
+  EXPECT_EQ(names_in("/a.so\n"), Names{"/a.so"});
+  EXPECT_EQ(names_in(""), Names{});
+  EXPECT_EQ(names_in(" :\n\t"), Names{});
+  EXPECT_EQ(names_in("/a.so\r\n"), Names{"/a.so\r"});  // glibc takes it so
+}
+
+TEST(PreloadFile, SkipsComments) {
+  EXPECT_EQ(names_in("# all of it\n/a.so\n"), Names{"/a.so"});
+  EXPECT_EQ(names_in("/a.so # rest\n/b.so\n"), (Names{"/a.so", "/b.so"}));
+  EXPECT_EQ(names_in("/a.so#"), Names{"/a.so"});
+}
+
+TEST(PreloadFile, SeesWhatALongCommentHides) {
+  const std::string decoy = "#" + std::string(200, 'x') + "\n";
+  EXPECT_EQ(names_in(decoy + "# /evil.so\n"), (Names{"#", "/evil.so"}));
+}
+
+TEST(PreloadFile, NulsEndWhatTheyEndForGlibc) {
+  using std::string_literals::operator""s;
+  EXPECT_EQ(names_in("/a\0b /c\n/d"s), (Names{"/a", "/d"}));
+}
+
+TEST(PreloadFile, IsBounded) {
+  const std::string large(4 * kMaxPreloadFileBytes, 'x');
+  const auto names = names_in(large);
+  ASSERT_EQ(names.size(), 1U);
+  EXPECT_EQ(names[0].size(), kMaxPreloadFileBytes);
+}
+
+// The machine's own ld.so, in a root of its own, names each entry that it
+// cannot load, in order.
+TEST(PreloadFile, ReadsAsTheRealLoaderDoes) {
+  if (::geteuid() != 0)
+    GTEST_SKIP() << "needs root for a root directory of its own";
+  const TempDir root;
+  ::mkdir((root / "etc").c_str(), 0755);
+  std::mt19937 random(11);
+  size_t seen = 0;
+  for (int round = 0; round < 100; ++round) {
+    std::string content;
+    for (auto n = random() % 12; n > 0; --n) {
+      constexpr std::string_view kSpecial = "##\n\n :\t";
+      if (random() % 2 == 0)
+        content += kSpecial[random() % kSpecial.size()];
+      content += random() % 3 == 0 ? "" : "/x/" + std::to_string(random() % 9);
+      if (random() % 8 == 0)
+        content += std::string(random() % 40, 'y');
+    }
+    std::ofstream(root / "etc/ld.so.preload") << content;
+    const ProgramRun run = run_program({"/bin/true"}, {}, root.path());
+    if (run.status == -1)
+      GTEST_SKIP() << "cannot make a mount namespace here";
+    std::vector<std::string> loaded;
+    constexpr std::string_view kBefore = "object '";
+    constexpr std::string_view kAfter = "' from /etc/ld.so.preload";
+    for (size_t at = run.error_output.find(kBefore); at != std::string::npos;
+         at = run.error_output.find(kBefore, at)) {
+      at += kBefore.size();
+      loaded.push_back(
+          run.error_output.substr(at, run.error_output.find(kAfter, at) - at));
+    }
+    ASSERT_EQ(names_in(content), loaded) << "content: " << content;
+    seen += loaded.size();
+  }
+  EXPECT_GT(seen, 100U);
+}
+
+}  // namespace
+}  // namespace preload
