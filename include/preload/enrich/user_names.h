@@ -41,7 +41,7 @@ class UserNames {
   LookUp look_up_;
   // A name that takes a moment is better than none, so the sum is not bounded;
   // the number of look-ups that hang is.
-  TimedCall call_{"looking up a user", TimedCall::Sum::kUnbounded};
+  TimedCall call_{"looking up a user"};
   std::map<uint32_t, Name> names_;
 };
 
