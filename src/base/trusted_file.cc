@@ -18,7 +18,7 @@ namespace {
 Status check(const std::string& path, const struct stat& status) {
   const std::array<uid_t, 2> owners{0, ::geteuid()};
   if (const auto flaw = find_flaw(path, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   return {};
 }
 

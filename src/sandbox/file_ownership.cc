@@ -54,7 +54,7 @@ Status give_file(const Fd& file, const std::string& path,
     return {};
   const std::array<uid_t, 1> owners{kRoot};
   if (const auto flaw = find_flaw(path, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   if (status.st_nlink != 1)
     return fail(
         fmt::format("{0} has {1} names (hard links), so it is not "
@@ -79,7 +79,7 @@ Status give_directory_of(const std::string& path, const Identity& user) {
     return fail("cannot use the directory " + where, errno);
   const std::array<uid_t, 2> owners{kRoot, user.uid};
   if (const auto flaw = find_flaw(where, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   if (user.uid == kRoot)
     return {};
   const auto names = names_in(directory);
