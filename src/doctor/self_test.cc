@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view kPreferred = "LD_PRELOAD";
 constexpr std::string_view kValue = "/nonexistent/audisp-preload-self-test-";
-// What is printed is at most this much too long.
+// The error of the times that are printed.
 constexpr auto kPoll = std::chrono::milliseconds(2);
 
 std::string unique_value() {
@@ -37,12 +37,12 @@ std::string unique_value() {
          hex(std::string_view(random.data(), random.size()));
 }
 
-// States of a term that has no alert by configuration.
+// The configuration has no alert for such a term.
 bool no_alert_configured(const StoredTerm& term) {
   return term.alert_id == 0 && term.state == "learned";
 }
 
-// Nothing more is to come.
+// Its state is final.
 bool complete(const StoredTerm& term) {
   return term.alert_state == "sent" || term.alert_state == "capped" ||
          no_alert_configured(term) || term.state == "excepted";
@@ -55,7 +55,7 @@ std::string how_captured(const StoredTerm& term) {
                      term.audit_id.empty() ? "none" : term.audit_id);
 }
 
-std::string stored_result_text(const SelfTestResult& result) {
+std::string stored_text(const SelfTestResult& result) {
   return fmt::format("exec to stored {} ms", *result.stored_ms);
 }
 
@@ -118,7 +118,7 @@ std::string result_text(const SelfTest& test, const SelfTestResult& result) {
         "--check: does the plugin run, is a rule loaded, is the database "
         "writable?",
         test.variable, test.value, seconds);
-  const std::string stored = stored_result_text(result);
+  const std::string stored = stored_text(result);
   if (result.sent_ms)
     return fmt::format(
         "ok    self-test: {}, to sent {} ms,{} alert={}{}", stored,
@@ -154,7 +154,7 @@ std::string self_test_variable(std::span<const std::string> watched) {
   if (watched.empty() || WatchList(watched).matches(kPreferred))
     return std::string(kPreferred);
   std::string name = watched.front();
-  // A prefix alone is a name that it matches; `*` alone needs one.
+  // The pattern PREFIX* matches the name PREFIX; `*` alone matches any.
   if (name.ends_with('*'))
     name.pop_back();
   return name.empty() ? std::string(kPreferred) : name;
