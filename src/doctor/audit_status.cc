@@ -155,8 +155,7 @@ Result<AuditStatus> request_audit_status() {
     if (reply.type != AUDIT_GET)
       return Reply::kMore;
     status = {reply.status->enabled, reply.status->pid,
-              reply.status->backlog_limit, reply.status->backlog,
-              reply.status->lost};
+              reply.status->backlog_limit, reply.status->lost};
     return Reply::kDone;
   });
   if (!received)

@@ -15,13 +15,11 @@
 namespace preload {
 namespace {
 
-constexpr uint32_t kSmallBacklog = 1024;
 // auditd's default, see auditd.conf(5).
 constexpr const char* kMaxRestarts = "10";
 
 constexpr const char* kKernelAudit = "kernel auditing";
 constexpr const char* kLost = "audit records lost";
-constexpr const char* kBacklog = "audit backlog";
 constexpr const char* kAuditd = "auditd running";
 constexpr const char* kPlugin = "plugin running";
 constexpr const char* kAnswers = "plugin answers";
@@ -99,15 +97,12 @@ void check_kernel_audit(const SystemProbe& probe, Deployment& deployment,
     const int error = status.error().code.value();
     if (probe.uid != 0 && (error == EPERM || error == EACCES))
       return report.skipped(kKernelAudit, "only root may ask");
-    if (error == ECONNREFUSED)
-      return report.failure(
-          kKernelAudit,
-          "the kernel refuses the connection: this is a container, or audit=0",
-          "run auditd and the plugin on the host itself, booted without "
-          "audit=0");
     return report.failure(
         kKernelAudit, status.error().message(),
-        "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL is needed");
+        error == ECONNREFUSED
+            ? "run auditd and the plugin on the host, not in a container, and "
+              "boot it without audit=0"
+            : "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL is needed");
   }
   deployment.audit = *status;
   if (status->enabled == 0)
@@ -119,25 +114,13 @@ void check_kernel_audit(const SystemProbe& probe, Deployment& deployment,
   if (status->lost > 0)
     report.warning(
         kLost,
-        fmt::format("{} since boot, so events of execs can be incomplete",
-                    status->lost),
-        "a larger backlog: -b 8192 in /etc/audit/rules.d; then run --check "
-        "again to see whether the number grows");
+        fmt::format("{} since boot, so events of execs can be incomplete "
+                    "(backlog limit {})",
+                    status->lost, status->backlog_limit),
+        "-b 8192 or more in /etc/audit/rules.d, augenrules --load; then run "
+        "--check again to see whether the number grows");
   else
     report.ok(kLost, "none since boot");
-  if (status->backlog_limit < kSmallBacklog)
-    report.warning(kBacklog,
-                   fmt::format("only {} records fit", status->backlog_limit),
-                   "-b 8192 in /etc/audit/rules.d, then augenrules --load");
-  else if (status->backlog > status->backlog_limit / 2)
-    report.warning(kBacklog,
-                   fmt::format("{} of {} records wait for auditd",
-                               status->backlog, status->backlog_limit),
-                   "auditd or one of its plugins is too slow: see top, and "
-                   "the rules that match most (aureport --key --summary)");
-  else
-    report.ok(kBacklog, fmt::format("{} of {} in use", status->backlog,
-                                    status->backlog_limit));
 }
 
 void check_auditd(const SystemProbe& probe, Deployment& deployment,

@@ -44,32 +44,23 @@ void check_directory(const SystemProbe& probe, const Deployment& deployment,
                      const std::string& path, CheckReport& report) {
   const std::string& user = deployment.config.user;
   struct stat status {};
-  const bool exists = ::stat(probe.at(path).c_str(), &status) == 0;
-  if (!exists && errno == EACCES)
-    return report.skipped(kDirectory, kOnlyReaders);
-  if (!exists || !S_ISDIR(status.st_mode))
+  if (::stat(probe.at(path).c_str(), &status) != 0)
     return report.failure(
-        kDirectory, path + (exists ? " is not a directory" : " does not exist"),
-        fmt::format("{}install -d -m 2750 -o {} -g adm {}",
-                    exists ? "move it away; " : "", user, path));
-  if (const auto flaw = find_flaw(probe, path, status, uid_of(probe, user)))
+        kDirectory,
+        fmt::format("{}: {}", path, std::generic_category().message(errno)),
+        fmt::format("install -d -m 2750 -o {} -g adm {}", user, path));
+  if (const auto flaw =
+          find_flaw(probe, path, status, uid_of(probe, user), S_IFDIR))
     return report.failure(kDirectory, flaw->what, flaw->remedy);
   const mode_t mode = status.st_mode & 07777U;
-  if ((mode & S_IRWXO) != 0)
-    return report.warning(kDirectory,
-                          fmt::format("{} has mode {:04o}: every user can "
-                                      "read which values were used",
-                                      path, mode),
-                          "chmod 2750 " + path);
   const auto adm = gid_of(probe, "adm");
-  if ((mode & kDirectoryMode) != kDirectoryMode ||
-      (adm && status.st_gid != *adm))
-    return report.warning(kDirectory,
-                          fmt::format("{} has mode {:04o} and group {}, so "
-                                      "analysts of group adm cannot read the "
-                                      "history",
-                                      path, mode, status.st_gid),
-                          fmt::format("chgrp adm {0} && chmod 2750 {0}", path));
+  if (mode != kDirectoryMode || (adm && status.st_gid != *adm))
+    return report.warning(
+        kDirectory,
+        fmt::format("{} has mode {:04o} and group {}: the history is for root "
+                    "and analysts of group adm",
+                    path, mode, status.st_gid),
+        fmt::format("chgrp adm {0} && chmod 2750 {0}", path));
   report.ok(kDirectory, path);
 }
 
@@ -92,9 +83,6 @@ void check_file(const SystemProbe& probe, const Deployment& deployment,
                            " does not exist yet, the plugin creates it when it "
                            "starts");
   }
-  if (!S_ISREG(status.st_mode))
-    return report.failure(kFile, path + " is not a regular file",
-                          std::string("move it away and ") + kRestart);
   if (const auto flaw =
           find_flaw(probe, path, status, uid_of(probe, deployment.config.user)))
     return report.failure(kFile, flaw->what, flaw->remedy);

@@ -55,9 +55,6 @@ void check_file(const SystemProbe& probe, const Deployment& deployment,
                     directory));
   if (::lstat(probe.at(path).c_str(), &status) != 0)
     return report.ok(condition, path);
-  if (!S_ISREG(status.st_mode))
-    return report.failure(condition, path + " is not a regular file",
-                          "replace it by a regular file, or remove it");
   if (const auto flaw = find_flaw(probe, path, status, uid))
     return report.failure(condition, flaw->what, flaw->remedy);
   report.ok(condition, path);

@@ -116,27 +116,22 @@ void check_abi(const Deployment& deployment,
 
 void check_watch(const Deployment& deployment,
                  const std::vector<AuditRule>& rules, CheckReport& report) {
-  const auto watch =
-      std::find_if(rules.begin(), rules.end(), [](const AuditRule& rule) {
-        return rule.always && rule.path == kPreloadFile;
+  constexpr uint32_t kChange = AUDIT_PERM_WRITE | AUDIT_PERM_ATTR;
+  const bool loaded =
+      std::any_of(rules.begin(), rules.end(), [](const AuditRule& rule) {
+        return rule.always && rule.path == kPreloadFile &&
+               (rule.permissions == 0 ||
+                (rule.permissions & kChange) == kChange) &&
+               std::find(rule.keys.begin(), rule.keys.end(), kPreloadFileKey) !=
+                   rule.keys.end();
       });
-  if (watch == rules.end())
+  if (!loaded)
     return report.failure(
         kWatch,
-        "not loaded: a change is noticed up to 10 s later, without its author",
-        load_remedy(deployment));
-  const auto& keys = watch->keys;
-  if (std::find(keys.begin(), keys.end(), kPreloadFileKey) == keys.end())
-    return report.failure(
-        kWatch,
-        fmt::format("its key is not {}, by which the plugin knows it",
+        fmt::format("no rule for writing and attributes with the key {}: a "
+                    "change is noticed up to 10 s later, without its author",
                     kPreloadFileKey),
         load_remedy(deployment));
-  constexpr uint32_t kChange = AUDIT_PERM_WRITE | AUDIT_PERM_ATTR;
-  if (watch->permissions != 0 && (watch->permissions & kChange) != kChange)
-    return report.warning(kWatch,
-                          "it is not for writing and attributes (-p wa)",
-                          load_remedy(deployment));
   report.ok(kWatch);
 }
 

@@ -48,17 +48,6 @@ bool complete(const StoredTerm& term) {
          no_alert_configured(term) || term.state == "excepted";
 }
 
-std::string how_captured(const StoredTerm& term) {
-  if (term.alert_id == 0)
-    return "";
-  return fmt::format(" capture={} audit={}", term.capture,
-                     term.audit_id.empty() ? "none" : term.audit_id);
-}
-
-std::string stored_text(const SelfTestResult& result) {
-  return fmt::format("exec to stored {} ms", *result.stored_ms);
-}
-
 int abort_test(const Error& error, std::string_view hint) {
   std::printf("FAIL  self-test: %s; %s\n", escaped(error.message()).c_str(),
               std::string(hint).c_str());
@@ -118,36 +107,41 @@ std::string result_text(const SelfTest& test, const SelfTestResult& result) {
         "--check: does the plugin run, is a rule loaded, is the database "
         "writable?",
         test.variable, test.value, seconds);
-  const std::string stored = stored_text(result);
+  std::string text =
+      fmt::format("{}self-test: exec to stored {} ms",
+                  result.passed() ? "ok    " : "FAIL  ", *result.stored_ms);
   if (result.sent_ms)
-    return fmt::format(
-        "ok    self-test: {}, to sent {} ms,{} alert={}{}", stored,
-        *result.sent_ms, how_captured(term), term.alert_id,
-        term.audit_id.empty() ? "; audit did not report the exec (yet): run "
-                                "--check for the exec rules"
-                              : "");
-  if (term.alert_state == "capped")
-    return fmt::format(
-        "ok    self-test: {},{} alert={} capped: more than max_alerts in this "
-        "interval, so it is kept and not sent",
-        stored, how_captured(term), term.alert_id);
+    text += fmt::format(", to sent {} ms", *result.sent_ms);
   if (term.alert_id != 0)
-    return fmt::format(
-        "FAIL  self-test: {},{} but alert={} was not sent within {} s: a sink "
-        "does not take it; run --check for syslog and files",
-        stored, how_captured(term), term.alert_id, seconds);
+    text += fmt::format(", capture={} audit={} alert={}", term.capture,
+                        term.audit_id.empty() ? "none" : term.audit_id,
+                        term.alert_id);
+  if (result.sent_ms)
+    return term.audit_id.empty()
+               ? text +
+                     "; audit did not report the exec (yet): run --check "
+                     "for the exec rules"
+               : text;
+  if (term.alert_state == "capped")
+    return text +
+           " capped: more than max_alerts in this interval, so it is "
+           "kept and not sent";
+  if (term.alert_id != 0)
+    return text + fmt::format(
+                      " was not sent within {} s: a sink does not take "
+                      "it; run --check for syslog and files",
+                      seconds);
   if (no_alert_configured(term))
-    return fmt::format(
-        "ok    self-test: {}, no alert within the learning period", stored);
+    return text + ", no alert within the learning period";
   if (term.state == "excepted")
-    return fmt::format(
-        "FAIL  self-test: {}, captured but no alert: an exception applies to "
-        "it; --check lists them with their hits",
-        stored);
-  return fmt::format(
-      "FAIL  self-test: {}, captured but no alert (state {}, origin {}); run "
-      "--check: audit must report execs, or `unaudited` be alert",
-      stored, term.state, term.origin);
+    return text +
+           ", captured but no alert: an exception applies to it; "
+           "--check lists them with their hits";
+  return text + fmt::format(
+                    ", captured but no alert (state {}, origin {}); "
+                    "run --check: audit must report execs, or "
+                    "`unaudited` be alert",
+                    term.state, term.origin);
 }
 
 std::string self_test_variable(std::span<const std::string> watched) {

@@ -131,7 +131,13 @@ KeyValues key_values(const std::string& text, char separator) {
 
 std::optional<Flaw> find_flaw(const SystemProbe& probe, const std::string& path,
                               const struct stat& status,
-                              std::optional<uint32_t> other_owner) {
+                              std::optional<uint32_t> other_owner,
+                              mode_t type) {
+  if ((status.st_mode & S_IFMT) != type) {
+    const char* name = type == S_IFDIR ? "directory" : "regular file";
+    return Flaw{fmt::format("{} is not a {}", path, name),
+                fmt::format("move it away and put a {} in its place", name)};
+  }
   const std::array<uid_t, 2> owners{probe.root_uid,
                                     other_owner.value_or(probe.root_uid)};
   return find_flaw(path, status, owners);

@@ -38,17 +38,12 @@ TEST_F(CheckAuditd, TellsAContainerFromAKernelWithoutAudit) {
   EXPECT_THAT(line("auditd running"), StartsWith("skip"));
 }
 
-TEST_F(CheckAuditd, WarnsOfLostRecordsAndShortBacklogs) {
+TEST_F(CheckAuditd, WarnsOfLostRecords) {
   fake_.status.lost = 12;
   fake_.status.backlog_limit = 64;
   EXPECT_THAT(line("audit records lost"),
-              AllOf(StartsWith("warn"), HasSubstr("12 since boot")));
-  EXPECT_THAT(line("audit backlog"),
-              AllOf(StartsWith("warn"), HasSubstr("only 64 records")));
-  fake_.status.backlog_limit = 8192;
-  fake_.status.backlog = 8000;
-  EXPECT_THAT(line("audit backlog"),
-              AllOf(StartsWith("warn"), HasSubstr("8000 of 8192")));
+              AllOf(StartsWith("warn"), HasSubstr("12 since boot"),
+                    HasSubstr("backlog limit 64"), HasSubstr("-b 8192")));
 }
 
 TEST_F(CheckAuditd, WantsAuditdAndNoOther) {

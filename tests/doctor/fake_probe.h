@@ -130,7 +130,7 @@ class FakeProbe {
 
   FakeClock clock;
   SystemProbe probe;
-  AuditStatus status{1, kAuditd, 8192, 3, 0};
+  AuditStatus status{1, kAuditd, 8192, 0};
   std::vector<AuditRule> rules{exec_rule(b64()), exec_rule(b32()),
                                watch_rule()};
   std::string capture = "realtime";

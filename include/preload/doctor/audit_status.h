@@ -19,8 +19,7 @@ struct AuditStatus {
   uint32_t enabled = 0;  // 2 = enabled, and rules locked until the next boot
   uint32_t pid = 0;      // of auditd; 0 = none
   uint32_t backlog_limit = 0;
-  uint32_t backlog = 0;  // records waiting for auditd
-  uint32_t lost = 0;     // since boot
+  uint32_t lost = 0;  // since boot
 };
 
 // Needs CAP_AUDIT_CONTROL (EPERM); the kernel answers only in the first user

@@ -61,11 +61,12 @@ struct SystemProbe {
 using KeyValues = std::map<std::string, std::string>;
 [[nodiscard]] KeyValues key_values(const std::string& text, char separator);
 
-// What lets others than root, or than `other_owner`, change the file; nothing
-// when it is safe.
+// What lets others than root, or than `other_owner`, change the file, or that
+// it is not of `type`; nothing when it is safe.
 [[nodiscard]] std::optional<Flaw> find_flaw(
     const SystemProbe& probe, const std::string& path,
-    const struct stat& status, std::optional<uint32_t> other_owner = {});
+    const struct stat& status, std::optional<uint32_t> other_owner = {},
+    mode_t type = S_IFREG);
 
 // What /etc/passwd and /etc/group have for `name`; not asked of NSS, which may
 // hang.
