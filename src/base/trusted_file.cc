@@ -39,7 +39,7 @@ std::optional<Flaw> find_flaw(const std::string& path,
 }
 
 Result<Fd> open_trusted(const std::string& path, int flags, mode_t mode) {
-  // O_NONBLOCK: a FIFO put in its place must not stop us.
+  // O_NONBLOCK: a FIFO in its place must not block.
   Fd fd(::open(path.c_str(),
                flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode));
   if (!fd && errno == ELOOP)

@@ -49,9 +49,15 @@ void check_directory(const SystemProbe& probe, const Deployment& deployment,
         kDirectory,
         fmt::format("{}: {}", path, std::generic_category().message(errno)),
         fmt::format("install -d -m 2750 -o {} -g adm {}", user, path));
-  if (const auto flaw =
-          find_flaw(probe, path, status, uid_of(probe, user), S_IFDIR))
+  const auto uid = uid_of(probe, user);
+  if (const auto flaw = find_flaw(probe, path, status, uid, S_IFDIR))
     return report.failure(kDirectory, flaw->what, flaw->remedy);
+  // The plugin makes its user the owner when it starts.
+  if (deployment.plugin && uid && *uid != 0 && status.st_uid != *uid)
+    return report.failure(
+        kDirectory,
+        fmt::format("{} is not writable for the plugin's user {}", path, user),
+        fmt::format("chown {} {}", user, path));
   const mode_t mode = status.st_mode & 07777U;
   const auto adm = gid_of(probe, "adm");
   if (mode != kDirectoryMode || (adm && status.st_gid != *adm))

@@ -68,6 +68,15 @@ TEST_F(CheckHistory, TakesThePluginsOwnUserForAnOwner) {
   EXPECT_THAT(line("database file"), HasSubstr("chown root"));
 }
 
+TEST_F(CheckHistory, WantsTheRunningPluginsUserToWrite) {
+  fake_.write("/etc/passwd", "audisp-preload:x:4711:4711::/:\n");
+  EXPECT_THAT(line("database directory"),
+              AllOf(StartsWith("FAIL"), HasSubstr("not writable for"),
+                    HasSubstr("chown audisp-preload ")));
+  fake_.end_process(FakeProbe::kPlugin);
+  EXPECT_THAT(line("database directory"), StartsWith("ok"));
+}
+
 TEST_F(CheckHistory, FindsThatTheFileIsGoneWhileThePluginRuns) {
   fake_.remove(FakeProbe::kDatabase);
   EXPECT_THAT(line("database file"),

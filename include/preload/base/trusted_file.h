@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that decide what a privileged daemon does or hold what it knows, and
-// that only root and the daemon itself may write.
+// Files that control a privileged daemon or hold its data: only root and the
+// daemon itself may write them.
 #pragma once
 
 #include <fcntl.h>
