@@ -85,9 +85,7 @@ std::string auditd_setting(const SystemProbe& probe,
       folder = *(option + 1);
   }
   const auto text = read_file(probe, folder + "/auditd.conf");
-  const KeyValues settings = key_values(text.value_or(""), '=');
-  const auto found = settings.find(key);
-  return found == settings.end() ? std::string(otherwise) : found->second;
+  return value_of(key_values(text.value_or(""), '='), key, otherwise);
 }
 
 void check_kernel_audit(const SystemProbe& probe, Deployment& deployment,

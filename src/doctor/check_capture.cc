@@ -37,10 +37,7 @@ constexpr std::array<Loss, 7> kLossKeys{{
 }};
 
 uint64_t number(const Deployment& deployment, const std::string& key) {
-  const auto found = deployment.state.find(key);
-  return found == deployment.state.end()
-             ? 0
-             : parse_unsigned(found->second).value_or(0);
+  return parse_unsigned(value_of(deployment.state, key)).value_or(0);
 }
 
 bool has_systemd(const SystemProbe& probe) {

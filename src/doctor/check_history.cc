@@ -162,11 +162,9 @@ bool check_health(const SystemProbe& probe, const std::string& path,
 
 void check_no_exec(const SystemProbe& probe, const Deployment& deployment,
                    CheckReport& report) {
-  const auto started = deployment.state.find("started");
   // ISO times of equal length compare as text.
-  const bool starting =
-      started != deployment.state.end() &&
-      started->second > iso_time(probe.clock->wall_us() - kStartingUs);
+  const bool starting = value_of(deployment.state, "started") >
+                        iso_time(probe.clock->wall_us() - kStartingUs);
   if (!deployment.plugin || starting)
     return report.note(kCoverage, "no exec was counted yet");
   report.warning(kCoverage, "no exec was counted",

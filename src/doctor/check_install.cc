@@ -27,8 +27,7 @@ struct Entry {
   KeyValues settings;
 
   [[nodiscard]] std::string get(const std::string& key) const {
-    const auto found = settings.find(key);
-    return found == settings.end() ? "" : found->second;
+    return value_of(settings, key);
   }
   [[nodiscard]] bool active() const { return get("active") == "yes"; }
 };

@@ -17,7 +17,6 @@
 #include <climits>
 #include <csignal>
 #include <filesystem>
-#include <string_view>
 #include <thread>
 
 #include "preload/base/fd.h"
@@ -127,6 +126,12 @@ KeyValues key_values(const std::string& text, char separator) {
     values[key] = trimmed(view.substr(at + 1));
   }
   return values;
+}
+
+std::string value_of(const KeyValues& values, const std::string& key,
+                     std::string_view otherwise) {
+  const auto found = values.find(key);
+  return found == values.end() ? std::string(otherwise) : found->second;
 }
 
 std::optional<Flaw> find_flaw(const SystemProbe& probe, const std::string& path,

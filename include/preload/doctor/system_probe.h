@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "preload/base/clock.h"
@@ -60,6 +61,9 @@ struct SystemProbe {
 // the state file, /proc/PID/status. The last line of a key counts.
 using KeyValues = std::map<std::string, std::string>;
 [[nodiscard]] KeyValues key_values(const std::string& text, char separator);
+[[nodiscard]] std::string value_of(const KeyValues& values,
+                                   const std::string& key,
+                                   std::string_view otherwise = "");
 
 // What lets others than root, or than `other_owner`, change the file, or that
 // it is not of `type`; nothing when it is safe.
