@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's audit system, auditd, and the plugin under it.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -32,22 +32,17 @@ bool is_plugin(const Process& process) {
              : basename_of(process.executable) == "audisp-preload";
 }
 
-// The plugin replaces the file.
-bool replaced(const struct stat& a, const struct stat& b) {
-  return a.st_ino != b.st_ino || a.st_mtim.tv_sec != b.st_mtim.tv_sec ||
-         a.st_mtim.tv_nsec != b.st_mtim.tv_nsec;
-}
-
-bool wait_for_report(const SystemProbe& probe, const std::string& path,
-                     const struct stat& before) {
+// The state file once it is no longer `before`; each has the time of writing.
+std::optional<std::string> wait_for_report(const SystemProbe& probe,
+                                           const std::string& file,
+                                           const std::string& before) {
   constexpr auto kStep = std::chrono::milliseconds(10);
   for (int64_t waited = 0; waited < probe.answer_ms; waited += kStep.count()) {
-    struct stat now {};
-    if (::stat(path.c_str(), &now) == 0 && replaced(before, now))
-      return true;
+    if (auto text = read_file(probe, file); text && *text != before)
+      return *text;
     std::this_thread::sleep_for(kStep);
   }
-  return false;
+  return std::nullopt;
 }
 
 // In auditd's domain the plugin may open neither the database nor the process
@@ -185,18 +180,17 @@ void check_state(const SystemProbe& probe, Deployment& deployment,
     return;
   const pid_t pid = deployment.plugin->pid;
   const std::string& file = deployment.config.state_file;
-  const std::string path = probe.at(file);
-  struct stat before {};
-  ::stat(path.c_str(), &before);
+  const std::string before = read_file(probe, file).value_or("");
   const Status requested = probe.request_state(pid);
-  const bool answered = requested && wait_for_report(probe, path, before);
-  KeyValues state = key_values(read_file(probe, file).value_or(""), ':');
+  const auto answer = requested ? wait_for_report(probe, file, before)
+                                : std::optional<std::string>();
+  KeyValues state = key_values(answer.value_or(before), ':');
   const bool current = state["pid"] == std::to_string(pid);
   if (current)
     deployment.state = state;
   if (!requested && !current)
     report.skipped(kAnswers, requested.error().message());
-  else if (requested && !answered)
+  else if (requested && !answer)
     report.failure(
         kAnswers,
         fmt::format("pid {} did not write {} within {} ms", pid, file,

@@ -118,9 +118,9 @@ class FakeProbe {
   }
   void end_process(pid_t pid) const { remove(fmt::format("/proc/{}", pid)); }
   void write_state(pid_t pid) {
-    const std::string text =
-        fmt::format("version: 0\npid: {}\nstarted: {}\ncapture: {}\n{}", pid,
-                    started, capture, more);
+    const std::string text = fmt::format(
+        "version: 0\npid: {}\nstarted: {}\nwritten: {}\ncapture: {}\n{}", pid,
+        started, ++written, capture, more);
     write(std::string(kState) + ".new", text, 0644);
     std::filesystem::rename(probe.at(std::string(kState) + ".new"),
                             probe.at(kState));
@@ -137,6 +137,7 @@ class FakeProbe {
   std::string started = "2020-01-01T00:00:00.000Z";
   std::string more;  // of the state file
   bool answers = true;
+  int written = 0;  // state files
 
  private:
   void install() {

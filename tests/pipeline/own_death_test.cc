@@ -86,7 +86,7 @@ TEST_F(OwnDeath, AStuckInputIsNamed) {
   expect_end_when_stopped("", "input");
 }
 
-TEST_F(OwnDeath, AStuckRelayIsReportedAndFatalAfterTenTimesTheBound) {
+TEST_F(OwnDeath, AStuckRelayIsReportedAndNotFatalAtTheBound) {
   if (::geteuid() != 0)
     GTEST_SKIP() << kNeedsRoot;
   start_and_wait(kWatchdog);
