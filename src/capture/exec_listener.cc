@@ -237,7 +237,7 @@ void ExecListener::take(std::span<const std::byte> datagram) {
     signal_event(shared_.wake);
 }
 
-// The hazard pointer is set before the list is looked at again, so the owner
+// The hazard pointer is set before the list is loaded again, so the owner
 // either sees it or has stored a newer list, which we then see.
 const WatchList* ExecListener::acquire_list() {
   while (true) {

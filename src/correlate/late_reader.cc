@@ -131,7 +131,7 @@ bool LateReader::State::too_slow() {
   if (waited < kMaxWaited)
     return false;
   log_limited(LogLevel::kWarning, "late-reads-often",
-              "reading processes in /proc is slow repeatedly, perhaps on "
+              "reading a process in /proc is slow repeatedly, perhaps on "
               "purpose; it is not tried again for some seconds");
   return true;
 }

@@ -187,12 +187,12 @@ TEST(RingShare, EveryExecHasAMarkAndAFewLargeOnesLeaveRoom) {
   for (int i = 0; i < 6; ++i)
     free -= ring_share(free);
   EXPECT_GE(ring_share(free), kOtherSections + size_t{64} * 1024);
-  size_t marks = 0;
-  for (; ring_share(free) >= kSnapshotHeader; ++marks) {
+  size_t notices = 0;
+  for (; ring_share(free) >= kSnapshotHeader; ++notices) {
     ASSERT_LE(ring_share(free), free);
     free -= std::min(free, std::max<size_t>(ring_share(free), 24));
   }
-  EXPECT_GE(marks, 10'000U);
+  EXPECT_GE(notices, 10'000U);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ TEST_F(CorrelatorTest, TheParentIsWhatItRanAtTheTime) {
   std::vector<std::string> parents;
   const auto child = [&] { parents.push_back(parent_of_child(5)); };
   child();
-  // It has gone; who has just been looked at is remembered.
+  // It has gone; a program that was just read is remembered.
   std::filesystem::remove_all(dir_ / "5");
   child();
   // It comes again as another program, with a listener, or by a record.

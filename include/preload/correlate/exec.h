@@ -57,6 +57,11 @@ struct Exec {
   bool options_seen = false;  // all that matters of a loader's arguments
 };
 
+// A listener could read its environment.
+[[nodiscard]] inline bool is_read(const Exec& exec) {
+  return exec.notice && *exec.notice != SnapshotKind::kUnread;
+}
+
 // Counts the exec's snapshot anew in `total` bytes.
 inline void count_bytes(Exec& exec, size_t& total) {
   total -= exec.bytes;
