@@ -34,7 +34,7 @@ deb: dist version $(if $(REUSE),$(BIN)) ## source and binary package in build/de
 	tar -C $(DEB_TOP) -xzf $(TARBALL)
 	cp -r $(DEB_TOP)/$(NAME)-$(VERSION)/audisp/debian $(DEB_TOP)/$(NAME)-$(VERSION)/
 	cp $(TARBALL) $(DEB_TOP)/$(NAME)_$(VERSION).orig.tar.gz
-	cd $(DEB_TOP)/$(NAME)-$(VERSION) && $(CLEAN_ENV) dpkg-buildpackage -us -uc -Jauto $(if $(REUSE),-d)
+	cd $(DEB_TOP)/$(NAME)-$(VERSION) && $(CLEAN_ENV) dpkg-buildpackage -us -uc -sa -Jauto $(if $(REUSE),-d)
 	lintian --pedantic --fail-on error,warning,info,pedantic --tag-display-limit 0 $(DEB_TOP)/*.changes
 
 # Debian's rpm knows no package by the names that the spec file needs (--nodeps)
