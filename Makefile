@@ -81,8 +81,8 @@ PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v
 NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
 # `make deps package-tools` installs what these need besides.
-PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-vm policy hardening clang,$(MAKECMDGOALS))
-TEST_GOALS := $(filter-out check-packages check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
+PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-source check-vm policy hardening clang,$(MAKECMDGOALS))
+TEST_GOALS := $(filter-out check-packages check-source check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -330,7 +330,7 @@ $(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
 	@mkdir -p $(@D)
 	sed 's,@sbindir@,$(sbindir),' $< >$@
 
-install: $(BIN) $(BUILD)/staged/preload.conf ## copy the files to their places under DESTDIR; keeps what the user edited
+install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
 	$(INSTALL) -D -m 0750 $(BIN) $(DESTDIR)$(sbindir)/$(NAME)
 	$(INSTALL) -d -m 0750 $(DESTDIR)$(sysconfdir)/audit $(DESTDIR)$(sysconfdir)/audit/plugins.d $(DESTDIR)$(sysconfdir)/audit/rules.d
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
@@ -346,7 +346,7 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## copy the files to their places u
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
 	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
-	@for m in man/*.[1-8]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
+	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
 	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
 	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
 
@@ -358,8 +358,8 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	  else mv $$to $$to.disabled && echo "kept as $$to.disabled"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
-	  $(DESTDIR)$(libexecdir)/$(NAME)/control
-	@for m in man/*.[1-8]; do rm -f $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
+	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
+	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
 	rm -rf $(DESTDIR)$(EXAMPLES)
 	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
 	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
