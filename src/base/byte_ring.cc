@@ -15,9 +15,9 @@ namespace {
 
 constexpr size_t kHeader = sizeof(uint32_t);
 constexpr size_t kAlign = 8;
-// One system call for so many bytes passed through.
+// One madvise(2) for each so many bytes.
 constexpr size_t kReturnStep = size_t{256} * 1024;
-// Smaller rings keep their memory: a step would be too much of them.
+// Smaller rings keep their memory: a step would be too large a part of them.
 constexpr size_t kReturnCapacity = 8 * kReturnStep;
 
 size_t message_span(size_t size) {
@@ -96,7 +96,7 @@ void ByteRing::release() {
     free_.store(next, std::memory_order_release);
     return;
   }
-  // Only whole steps, so that the message at the border keeps its page.
+  // Whole steps only: the page at the border may hold the next message.
   const uint64_t border = next / kReturnStep * kReturnStep;
   uint64_t freed = free_.load(std::memory_order_relaxed);
   if (border == freed)

@@ -14,9 +14,9 @@ namespace preload {
 
 using std::chrono::steady_clock;
 
-// The mutex guards all of it. The caller sets `job` and waits for `done`; the
-// thread takes `job` and sets `done`. When the caller goes, it sets `left`, and
-// the thread ends as soon as it sees that.
+// The mutex guards all members. The caller sets `job` and waits for `done`; the
+// worker takes `job` and sets `done`. A caller that abandons its worker sets
+// `left`, and the worker ends as soon as it sees that.
 struct TimedCall::Worker {
   void work(std::atomic<size_t>& lost);
 
@@ -42,7 +42,7 @@ void TimedCall::Worker::work(std::atomic<size_t>& lost) {
       mine();
       mine = nullptr;
     } catch (const std::exception& error) {
-      ran = false;  // of memory, most likely: the caller goes without
+      ran = false;  // most likely std::bad_alloc; run() returns false
     }
     lock.lock();
     good = ran;
@@ -75,7 +75,7 @@ bool TimedCall::ensure_worker() {
     return false;
   auto worker = std::make_shared<Worker>();
   try {
-    start_thread("bounded-call",
+    start_thread("timed-call",
                  [worker, lost = lost_] { worker->work(*lost); }, {})
         .detach();
   } catch (const std::system_error&) {
@@ -85,7 +85,7 @@ bool TimedCall::ensure_worker() {
   return true;
 }
 
-// True when the job has come back.
+// True when the job has ended.
 bool TimedCall::wait_for(Worker& worker, std::unique_lock<std::mutex>& lock) {
   const auto begin = steady_clock::now();
   const auto patience = waited_ < kPatience ? kPatience : kLittlePatience;
@@ -109,8 +109,8 @@ void TimedCall::lose_worker() {
   ++*lost_;
   log_limited(LogLevel::kWarning, "bounded-call",
               what_ +
-                  " hangs: one waits for a file system that does not "
-                  "answer, perhaps on purpose; going on without it");
+                  " hangs: a process waits for a file system that does not "
+                  "answer, perhaps on purpose; continuing without the result");
 }
 
 bool TimedCall::run(std::function<void()> job) {
@@ -119,8 +119,8 @@ bool TimedCall::run(std::function<void()> job) {
   if (waited_ >= kMaxWaited) {
     log_limited(LogLevel::kWarning, "bounded-call-often",
                 what_ +
-                    " is slow again and again, perhaps on purpose; going on "
-                    "without it for some seconds");
+                    " is slow repeatedly, perhaps on purpose; it is not tried "
+                    "again for some seconds");
     return false;
   }
   if (!ensure_worker())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A ring of variable-size messages from one thread that must not wait to one
-// that may: the way out of a listener.
+// A ring buffer for messages of variable size, from a listener (which must not
+// wait) to the input thread.
 #pragma once
 
 #include <atomic>
@@ -21,16 +21,16 @@ namespace preload {
 //        4     n  the message, padded to the next multiple of 8
 //
 // The producer writes a message and then stores `head_` with release; the
-// consumer loads `head_` with acquire and reads. The other way round the
-// consumer stores `free_` with release when it is done with the bytes, and the
-// producer's acquire of it lets it write over them.
+// consumer loads `head_` with acquire and reads. In the other direction the
+// consumer stores `free_` with release when it no longer needs the bytes, and
+// the producer loads it with acquire before it overwrites them.
 //
-// Pages hold memory only while they hold messages: in rings of 2 MiB and more
-// the consumer gives them back, in steps of 256 KiB, and only then frees them
-// for the producer - who may already be writing everywhere below `free_` plus
-// the capacity. So a ring may be large enough for the largest message there is
-// (6 MiB of environment) and cost next to nothing, at the price of holding up
-// to one step less. (Rejected: a small ring with large messages elsewhere - a
+// Pages use memory only while they hold messages: in rings of 2 MiB and more
+// the consumer returns them to the system in steps of 256 KiB, and only then
+// advances `free_`, since the producer may write anywhere below `free_` plus
+// the capacity. So a ring can be large enough for the largest message (6 MiB of
+// environment) at almost no cost; up to one step less than its capacity is
+// usable. (Rejected: a small ring, and large messages elsewhere. That is a
 // second mechanism, and attackers choose the size.)
 class ByteRing {
  public:
@@ -42,7 +42,7 @@ class ByteRing {
   ByteRing& operator=(const ByteRing&) = delete;
   ~ByteRing();
 
-  // Producer: all the space there is for the next message. Valid until
+  // Producer: all free space, for the next message. Valid until
   // commit(). Never blocks; empty when the ring is full.
   [[nodiscard]] std::span<std::byte> reserve();
   // Producer: the first `size` bytes of the reserved space are a message.
@@ -51,7 +51,7 @@ class ByteRing {
   // Consumer: the oldest message, valid until release(); nothing when there is
   // none.
   [[nodiscard]] std::optional<std::span<const std::byte>> front();
-  // Consumer: done with the message that front() gave.
+  // Consumer: ends the use of the message that front() returned.
   void release();
 
   // Bytes in use, for either thread.
@@ -67,7 +67,7 @@ class ByteRing {
   // Positions only grow. Apart, so that the threads do not share a cache line.
   alignas(64) std::atomic<uint64_t> head_{0};  // where the producer writes
   alignas(64) std::atomic<uint64_t> tail_{0};  // where the consumer reads
-  std::atomic<uint64_t> free_{0};  // up to here the bytes are the producer's
+  std::atomic<uint64_t> free_{0};  // the producer may write below this
 };
 
 }  // namespace preload

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two clocks of this program. The connector speaks CLOCK_MONOTONIC in
-// nanoseconds, audit and the database the wall clock; walls step, so times of
-// the two are compared only as a check.
+// The two clocks of this program. The connector uses CLOCK_MONOTONIC in
+// nanoseconds, audit and the database use the wall clock. The wall clock can be
+// set, so times of the two are compared only as a check.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's own log: what an operator reads at 3 a.m. Alerts do not go
-// here, they have sinks of their own.
+// The plugin's own log. Alerts do not go here; they have sinks of their own.
 #pragma once
 
 #include <functional>
@@ -33,8 +32,8 @@ inline void log_error(std::string_view line) {
   log(LogLevel::kError, line);
 }
 
-// For conditions that hold for many events: the first time it logs, then it
-// stays silent for a minute and says how often it was asked. Thread-safe.
+// For conditions that repeat: logs `line` at most once a minute per `key`, with
+// the number of calls since the last line. Thread-safe.
 void log_limited(LogLevel level, std::string_view key, std::string_view line);
 
 }  // namespace preload

@@ -10,9 +10,9 @@
 
 namespace preload {
 
-// What went wrong, to what, and - in the words of `context` - what to do.
+// `context` says what failed, on what, and what to do about it.
 struct Error {
-  std::error_code code;  // empty when no system call is to blame
+  std::error_code code;  // empty when no system call failed
   std::string context;
 
   // One line for a log: the context, then the system's reason if there is one.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls into the kernel that may hang, made so that the caller does not.
+// Runs calls that may hang on a thread of their own, with a time limit, so that
+// the caller never hangs.
 #pragma once
 
 #include <atomic>
@@ -13,45 +14,45 @@
 
 namespace preload {
 
-// Runs jobs one at a time on a thread that may be lost: one that is not back in
-// time is left behind, and the next job gets another thread. One caller.
+// Runs jobs one at a time on a worker thread. A worker that exceeds the limit is
+// abandoned, and the next job gets a new one. For use by one thread.
 //
-// A process can have others wait for as long as it likes when they read its
-// /proc/PID: environ, stat, auxv, exe, cwd and root wait for an exec to end,
-// which waits for the files that it closes (close-on-exec), which may be on a
-// FUSE mount that does not answer; environ and cmdline wait for its mmap lock
-// likewise. No signal but a fatal one ends that.
+// Why reading /proc/PID needs this: environ, stat, auxv, exe, cwd and root wait
+// for the end of an exec, the exec waits for the close-on-exec files that it
+// closes, and those may be on a FUSE mount that does not answer. environ and
+// cmdline wait for the mmap lock of the process in the same way. Only a fatal
+// signal ends such a wait.
 class TimedCall {
  public:
-  // For one job, on a machine that swaps.
+  // Limit of one job. Enough for a machine that swaps.
   static constexpr std::chrono::milliseconds kPatience{250};
-  // In sum, for jobs that are not back at once, when others wait for the
-  // caller: who makes processes that hang, or that are only slow, one after the
-  // other, does not hold it up for long. In each span, after as much as one
-  // hang takes there is little patience, and after kMaxWaited none: jobs are
-  // refused.
+  // Limit of the sum of all slow jobs (slower than kAtOnce) in each kSpan, so
+  // that many processes that hang or are slow, one after the other, do not hold
+  // up the caller. After kPatience in sum the limit of a job is
+  // kLittlePatience; after kMaxWaited jobs are refused.
   static constexpr std::chrono::seconds kSpan{10};
   static constexpr std::chrono::milliseconds kAtOnce{3};
   static constexpr std::chrono::milliseconds kLittlePatience{10};
   static constexpr std::chrono::milliseconds kMaxWaited{1000};
-  // Some 100 KiB each. With so many lost, jobs are refused until one is back.
+  // Abandoned workers, some 100 KiB of memory each. At this number jobs are
+  // refused until one of them returns.
   static constexpr size_t kMaxLost = 32;
 
-  // A caller for whom nobody waits needs no bound of the sum.
+  // kUnbounded: no limit of the sum, for a caller that nobody waits for.
   enum class Sum : uint8_t { kBounded, kUnbounded };
 
-  // `what` it does, for the log: "reading processes".
+  // `what` names the jobs in log lines: "reading a process in /proc".
   explicit TimedCall(std::string what, Sum sum = Sum::kBounded);
   TimedCall(const TimedCall&) = delete;
   TimedCall& operator=(const TimedCall&) = delete;
-  // Waits for nothing.
+  // Does not wait for a job that is still running.
   ~TimedCall();
 
-  // True when `job` has run. Otherwise it has not, or is still at it and will
-  // perhaps end much later: it must own all that it touches.
+  // True when `job` has run to its end. False: it was refused, threw, or is
+  // still running and may end much later, so it must own everything it uses.
   bool run(std::function<void()> job);
 
-  // Threads that hang at the moment.
+  // Workers that are abandoned and still running.
   [[nodiscard]] size_t lost() const { return *lost_; }
 
  private:
