@@ -257,6 +257,10 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
 
+.PHONY: check-readme
+check-readme: ## run the commands of README.md as printed, as root, in a mount namespace
+	sh tests/docs/readme_test
+
 .PHONY: test-binaries
 test-binaries: $(UNIT_TEST) $(PIPELINE_TEST) $(BIN) $(PROGRAMS)
 
