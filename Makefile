@@ -225,8 +225,8 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 	   echo '};'; echo '}  // namespace preload::sql'; } >$@.tmp && mv $@.tmp $@
 
 # ---- Manuals: man/PAGE.in with the tables of the program filled in. The
-# generator runs on the machine that builds, so it is built apart from the rest.
-CXX_FOR_BUILD ?= $(CXX)
+# generator runs on the machine that builds, so CXX_FOR_BUILD compiles it.
+CXX_FOR_BUILD ?= c++
 MANUALS := $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 $(BUILD)/man/generate: man/generate.cc $(patsubst %,src/base/%.cc,settings setting_kinds metrics text) $(wildcard include/preload/base/*.h)
 	@mkdir -p $(@D)

@@ -310,8 +310,8 @@ The absolute path of a file for the textfile collector of
 prometheus-node-exporter, which reads only names that end in `.prom`. The plugin
 writes it every 15 s and on `SIGUSR1` (mode 0644; a new file replaces the old
 one). `user` must be able to write its directory, as is always so in
-`/run/audisp-preload`. A symbolic link in the collector's directory may lead
-there.
+`/run/audisp-preload`. A symbolic link in the collector's directory, such as
+`/var/lib/prometheus/node-exporter`, may point there.
 )");
   add(path("state_file", true, &Config::state_file, false), R"(
 The absolute path of the state file; see `FILES` in audisp-preload(8).
