@@ -34,6 +34,13 @@ class Manual : public testing::Test {
   const std::string text_ = content("man/audisp-preload.8.in");
 };
 
+// Filled in by man/generate.cc.
+TEST_F(Manual, HasThePlacesOfGeneratedText) {
+  EXPECT_TRUE(has("\n@METRICS@\n"));
+  EXPECT_NE(content("man/audisp-preload.conf.5.in").find("\n@KEYS@\n"),
+            std::string::npos);
+}
+
 TEST_F(Manual, TellsOfMetricsThatAreNotInTheTable) {
   EXPECT_TRUE(has("audisp_preload_alert_latency_seconds"));
   EXPECT_TRUE(has("audisp_preload_build_info"));
