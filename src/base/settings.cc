@@ -148,8 +148,9 @@ The next audited exec with such a value raises the alert.
 )");
   add(duration("audit_wait", kDuration, &Config::audit_wait, 1), R"(
 How long an exec waits for its audit event before it counts as unaudited; at
-least 1 s. An event that arrives later adds nothing to the alert that was sent,
-and is not counted as another exec.
+least 1 s. An event that arrives up to a minute later corrects the count in the
+database and changes nothing else: an alert keeps `origin=unaudited`. Raise this
+where audit is slower.
 )");
 
   section = "Rule";
