@@ -198,10 +198,10 @@ $(BUILD)/programs/$(NAME): $(call obj,$(FAST)) $(LIB)
 	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs $(TEST_LIBS)) -lgtest_main
-$(UNIT_TEST): $(call obj,$(UNIT) $(SUPPORT))
-$(PIPELINE_TEST): $(call obj,$(PIPELINE) $(SUPPORT))
-$(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT))
-$(UNIT_TEST) $(PIPELINE_TEST) $(LIVE_TEST): $(LIB)
+$(UNIT_TEST): $(call obj,$(UNIT) $(SUPPORT)) $(LIB)
+$(PIPELINE_TEST): $(call obj,$(PIPELINE) $(SUPPORT)) $(LIB)
+$(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
+$(UNIT_TEST) $(PIPELINE_TEST) $(LIVE_TEST):
 	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 
 $(BUILD)/bench: $(call obj,$(BENCHES)) $(LIB)
@@ -232,7 +232,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 
 # What tests include besides, and the headers of most of them compiled once. A
 # few tests run so much code of their own that they are optimised.
-PCH := $(BUILD)/tests/support/common.h
+PCH := $(BUILD)/tests/common.h
 THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc
 PLAIN_TESTS := $(call obj,$(filter-out $(THOROUGH),$(TESTS)))
 $(BUILD)/tests/%: ALL_CPPFLAGS += -Itests
@@ -240,7 +240,7 @@ $(PLAIN_TESTS) $(PCH).gch: ALL_CXXFLAGS = $(BASE_FLAGS) $(TEST_CXXFLAGS)
 $(PLAIN_TESTS): ALL_CPPFLAGS += -include $(PCH)
 $(PLAIN_TESTS): $(PCH).gch
 $(PCH).gch: tests/support/common.h $(BUILD)/flags
-	@mkdir -p $(@D); cp $< $(PCH)
+	@mkdir -p $(@D); echo '#include "support/common.h"' >$(PCH)
 	$(call say,PCH)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -x c++-header -o $@ $(PCH)
 
 -include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY)))

@@ -13,7 +13,7 @@ constexpr preload::Timing kFast{
     .sink_retry_most = preload::kNanosPerSecond,
     .preload_file = 200 * preload::kNanosPerMilli,
     .watchdog = 100 * preload::kNanosPerMilli,
-    .watchdog_least_s = 1,
+    .watchdog_least_s = 2,
 };
 
 }  // namespace

@@ -3,6 +3,9 @@
 // still includes what it uses.
 #pragma once
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -26,6 +29,4 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
