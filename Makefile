@@ -69,7 +69,7 @@ apt.coverage   := gcovr
 apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux git
 apt.policy     := checkpolicy semodule-utils apparmor
 apt.vm         := qemu-system-x86 e2fsprogs
-apt.ecs        := nodejs npm
+apt.ecs         = $(if $(shell command -v npm),,nodejs npm)
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \
@@ -109,7 +109,8 @@ needs.bench      := test bench
 needs.check-vm   := package test policy vm
 needs.policy     := policy
 needs.check-ecs  := test ecs
-needs = $(sort build $(foreach g,$(MAKECMDGOALS),$(needs.$(g))))
+# `make deps FOR="lint fuzz"` installs for these and makes none of them.
+needs = $(sort build $(foreach g,$(MAKECMDGOALS) $(FOR),$(needs.$(g))))
 
 NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
@@ -314,11 +315,12 @@ coverage: ## line and branch coverage of src/
 	+$(MAKE) MODE=$@ check-unit check-pipeline
 	gcovr --root . --filter src/ --print-summary --html-details build/coverage/report.html
 
-.PHONY: fuzz
+.PHONY: fuzz fuzzers
+fuzzers: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
 FUZZ_SECONDS ?= 30
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 ifeq ($(MODE),sanitize)
-fuzz: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
+fuzz: fuzzers
 	@for t in $(patsubst tests/fuzz/fuzz_%.cc,%,$(FUZZERS)); do \
 	   mkdir -p $(BUILD)/corpus/$$t; \
 	   $(BUILD)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
