@@ -162,10 +162,10 @@ REPLAY   := tests/bench/replay.cc
 FAST     := tests/programs/fast_plugin.cc
 TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE) $(FAST)
 CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) \
-            $(sort $(wildcard include/preload/*/*.h tests/*/*.h))
+            $(sort $(wildcard include/preload/*/*.h tests/*/*.h)) man/generate.cc
 
 obj = $(patsubst %.cc,$(BUILD)/%.o,$(1))
-TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY))
+TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) man/generate.cc)
 LIB  := $(BUILD)/libpreload.a
 BIN  := $(BUILD)/$(NAME)
 UNIT_TEST     := $(BUILD)/unit_test
@@ -248,7 +248,7 @@ $(PCH).gch: tests/support/common.h $(BUILD)/flags
 
 # `make deps ...` installs before anything else is done.
 ifneq ($(WITH_DEPS),)
-$(filter-out deps,$(MAKECMDGOALS)) $(PROGRAMS) $(BUILD)/flags: | deps
+$(filter-out deps,$(MAKECMDGOALS)) $(PROGRAMS) $(BUILD)/flags $(BUILD)/man/generate: | deps
 endif
 FLAGS = $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(TEST_CXXFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
@@ -271,6 +271,18 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 	   for f in $(filter sql/migrations/%,$(SQL)); do \
 	     echo $$f | sed 's,^sql/,,; s,\.sql$$,,; s,[/-],_,g; s/$$/,/'; done; \
 	   echo '};'; echo '}  // namespace preload::sql'; } >$@.tmp && mv $@.tmp $@
+
+# ---- Manuals: man/PAGE.in with the tables of the program filled in. The
+# generator runs on the machine that builds, so CXX_FOR_BUILD compiles it.
+CXX_FOR_BUILD ?= c++
+MANUALS := $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
+$(BUILD)/man/generate: man/generate.cc $(patsubst %,src/base/%.cc,settings setting_kinds metrics text) $(wildcard include/preload/base/*.h)
+	@mkdir -p $(@D)
+	$(call say,CXX)$(CXX_FOR_BUILD) -std=c++20 -O0 -Iinclude -DFMT_HEADER_ONLY -o $@ $(filter %.cc,$^)
+$(BUILD)/man/%: man/%.in $(BUILD)/man/generate
+	$(call say,MAN)$(BUILD)/man/generate $(VERSION) <$< >$@
+.PHONY: manuals
+manuals: $(MANUALS)
 
 ##@ Checks
 .PHONY: check check-unit check-pipeline check-live
@@ -347,9 +359,8 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
 .PHONY: lint tidy layers
 tidy: $(TIDY) ## clang-tidy over everything
-lint: format-check layers version ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
-	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
-	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
+lint: format-check layers version $(MANUALS) ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
+	for m in $(MANUALS); do groff -t -man -Tutf8 -ww -z $$m && mandoc -Tlint -Wwarning $$m || exit 1; done
 	shellcheck $(SCRIPTS)
 	sh tests/packages/lint
 
@@ -369,7 +380,8 @@ layers: ## check that includes point down the list of layers
 .PHONY: install uninstall start stop
 EXAMPLES := $(datadir)/$(NAME)
 # Files that the user may have edited: put in place once, then left alone; the
-# newest is always in $(EXAMPLES).
+# newest is always in $(EXAMPLES). What uninstall sets aside as *.disabled (see
+# audisp/control) gets its name back.
 KEPT = $(BUILD)/staged/preload.conf:$(sysconfdir)/audit/plugins.d/preload.conf \
        audisp/audisp-preload.conf:$(sysconfdir)/audit/audisp-preload.conf \
        audisp/rules/45-preload.rules:$(sysconfdir)/audit/rules.d/45-preload.rules
@@ -382,11 +394,12 @@ $(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
 	@mkdir -p $(@D)
 	sed 's,@sbindir@,$(sbindir),' $< >$@
 
-install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
+install: $(BIN) $(MANUALS) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
 	$(INSTALL) -D -m 0750 $(BIN) $(DESTDIR)$(sbindir)/$(NAME)
 	$(INSTALL) -d -m 0750 $(DESTDIR)$(sysconfdir)/audit $(DESTDIR)$(sysconfdir)/audit/plugins.d $(DESTDIR)$(sysconfdir)/audit/rules.d
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
 	  $(INSTALL) -D -m 0644 $$from $(DESTDIR)$(EXAMPLES)/examples/$${from##*/}; \
+	  if [ -e $$to.disabled ] && [ ! -e $$to ]; then mv $$to.disabled $$to; fi; \
 	  if [ -e $$to ]; then cmp -s $$from $$to || echo "kept $$to, which differs from $(EXAMPLES)/examples/$${from##*/}"; \
 	  else $(INSTALL) -m 0640 $$from $$to && echo "installed $$to"; fi; done
 	$(INSTALL) -D -m 0644 audisp/systemd/50-$(NAME).conf $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf
@@ -395,28 +408,25 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
 	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
-	@[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
 	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
-	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
-	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
-	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
+	@for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
 
 uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; keeps the history and what the user edited
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
 	  [ -e $$to ] || continue; \
 	  if cmp -s $$from $$to; then rm -f $$to; \
 	  elif [ $${to##*/} = $(NAME).conf ]; then echo "kept $$to"; \
-	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
+	  else mv $$to $$to.disabled && echo "kept as $$to.disabled"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
 	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
-	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
+	  $(foreach m,$(notdir $(MANUALS)),$(DESTDIR)$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(EXAMPLES)
 	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
 	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
 
-start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
+start: | $(filter install,$(MAKECMDGOALS)) ## create the user, load the rules and have auditd start the plugin (as root)
 	sh audisp/control start $(sbindir)/$(NAME)
 stop: ## have auditd stop the plugin and remove its rules (as root)
 	sh audisp/control stop $(sbindir)/$(NAME)
@@ -433,11 +443,6 @@ deps: ## install what building needs, and what the goals named beside it need (a
 	@[ -n "$(PACKAGER)" ] || { echo "no apt, dnf, zypper or pacman here: install by hand $(LIBS)"; exit 1; }
 	$(if $($(PACKAGER).update),$($(PACKAGER).update))
 	$($(PACKAGER).install) $(foreach list,$(needs),$($(PACKAGER).$(list)))
-
-.PHONY: dist
-dist: ## source tarball of HEAD
-	@mkdir -p build
-	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | gzip -9n >build/$(NAME)-$(VERSION).tar.gz
 
 .PHONY: clean
 clean: ## remove build/
