@@ -312,6 +312,10 @@ check-ecs: $(UNIT_TEST) ## the ECS documents against the field list of ECS and t
 .PHONY: test-binaries
 test-binaries: $(UNIT_TEST) $(PIPELINE_TEST) $(BIN) $(PROGRAMS)
 
+.PHONY: check-readme
+check-readme: ## run the commands of README.md as printed, as root, in a mount namespace
+	sh tests/docs/readme_test
+
 .PHONY: soak
 SOAK_SECONDS ?= 300
 soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root: nothing may grow
