@@ -63,7 +63,7 @@ class DatabaseFaults : public PluginTest {
     }));
     EXPECT_EQ(counter("queue_entries held"), 0);
     EXPECT_EQ(log_.with("the history is written again").size(), 1U);
-    EXPECT_EQ(query("SELECT count(*) FROM alert WHERE state = 'pending'"), "0");
+    EXPECT_EQ(query("SELECT count(*) FROM pending_alert"), "0");
     EXPECT_EQ(log_.with("=\"" + prefix).size(), static_cast<size_t>(count));
   }
   void expect_refused(const std::string& words) {
