@@ -81,8 +81,8 @@ PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v
 NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
 # `make deps package-tools` installs what these need besides.
-PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-vm policy hardening clang,$(MAKECMDGOALS))
-TEST_GOALS := $(filter-out check-packages check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
+PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-source check-vm policy hardening clang,$(MAKECMDGOALS))
+TEST_GOALS := $(filter-out check-packages check-source check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -316,7 +316,8 @@ layers: ## check that includes point down the list of layers
 .PHONY: install uninstall start stop
 EXAMPLES := $(datadir)/$(NAME)
 # Files that the user may have edited: put in place once, then left alone; the
-# newest is always in $(EXAMPLES).
+# newest is always in $(EXAMPLES). What uninstall sets aside as *.disabled (see
+# audisp/control) gets its name back.
 KEPT = $(BUILD)/staged/preload.conf:$(sysconfdir)/audit/plugins.d/preload.conf \
        audisp/audisp-preload.conf:$(sysconfdir)/audit/audisp-preload.conf \
        audisp/rules/45-preload.rules:$(sysconfdir)/audit/rules.d/45-preload.rules
@@ -334,6 +335,7 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -d -m 0750 $(DESTDIR)$(sysconfdir)/audit $(DESTDIR)$(sysconfdir)/audit/plugins.d $(DESTDIR)$(sysconfdir)/audit/rules.d
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
 	  $(INSTALL) -D -m 0644 $$from $(DESTDIR)$(EXAMPLES)/examples/$${from##*/}; \
+	  if [ -e $$to.disabled ] && [ ! -e $$to ]; then mv $$to.disabled $$to; fi; \
 	  if [ -e $$to ]; then cmp -s $$from $$to || echo "kept $$to, which differs from $(EXAMPLES)/examples/$${from##*/}"; \
 	  else $(INSTALL) -m 0640 $$from $$to && echo "installed $$to"; fi; done
 	$(INSTALL) -D -m 0644 audisp/systemd/50-$(NAME).conf $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf
@@ -342,7 +344,6 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -m 0644 sql/queries/*.sql $(DESTDIR)$(EXAMPLES)/queries
 	$(INSTALL) -D -m 0644 audisp/sysusers/$(NAME).conf $(DESTDIR)$(sysusersdir)/$(NAME).conf
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
-	@[ -n "$(DESTDIR)" ] || sh audisp/control user $(sbindir)/$(NAME)
 	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
 	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
@@ -354,7 +355,7 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	  [ -e $$to ] || continue; \
 	  if cmp -s $$from $$to; then rm -f $$to; \
 	  elif [ $${to##*/} = $(NAME).conf ]; then echo "kept $$to"; \
-	  else mv $$to $$to.saved && echo "kept as $$to.saved"; fi; done
+	  else mv $$to $$to.disabled && echo "kept as $$to.disabled"; fi; done
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
 	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
@@ -363,7 +364,7 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
 	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"
 
-start: | $(filter install,$(MAKECMDGOALS)) ## load the rules and have auditd start the plugin (as root)
+start: | $(filter install,$(MAKECMDGOALS)) ## create the user, load the rules and have auditd start the plugin (as root)
 	sh audisp/control start $(sbindir)/$(NAME)
 stop: ## have auditd stop the plugin and remove its rules (as root)
 	sh audisp/control stop $(sbindir)/$(NAME)
@@ -381,11 +382,6 @@ deps: ## install what building needs, and testing when a test target is named to
 	$(if $($(PACKAGER).update),$($(PACKAGER).update))
 	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test)) \
 	  $(if $(PACKAGE_GOALS),$($(PACKAGER).package))
-
-.PHONY: dist
-dist: ## source tarball of HEAD
-	@mkdir -p build
-	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | gzip -9n >build/$(NAME)-$(VERSION).tar.gz
 
 .PHONY: clean
 clean: ## remove build/

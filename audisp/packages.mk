@@ -1,52 +1,62 @@
 # Packages, policies and what is checked of the binary. Included by the Makefile.
 #
-# REUSE=1 packages build/release/audisp-preload as it is, instead of building it
-# again from the staged source with the distribution's flags.
+# Packages are built from HEAD, as it would be released. REUSE=1 packages
+# build/release/audisp-preload as it is, instead of building it from the source
+# package with the distribution's flags and running the tests.
 
 ##@ Packages
-STAGED   = build/stage/$(NAME)-$(VERSION)
 SOURCES := Makefile README.md LICENSE src include audisp sql tests man
-DEB      = build/$(NAME)_$(VERSION)_$(shell dpkg --print-architecture).deb
+TARBALL := build/$(NAME)-$(VERSION).tar.gz
+DEB_TOP := build/deb
+DEB_VERSION = $(shell dpkg-parsechangelog -l audisp/debian/changelog -S Version)
+DEB = $(DEB_TOP)/$(NAME)_$(DEB_VERSION)_$(shell dpkg --print-architecture).deb
 # The tools of a package have their own idea of make's flags.
 CLEAN_ENV = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u CI \
-            $(if $(REUSE),PREBUILT=$(CURDIR)/$(BIN))
+            $(if $(REUSE),PREBUILT=$(CURDIR)/$(BIN) DEB_BUILD_OPTIONS=nocheck)
 
-.PHONY: stage deb rpm
-stage: $(if $(REUSE),$(BIN))
-	@rm -rf $(STAGED) && mkdir -p $(STAGED) && cp -a $(SOURCES) $(STAGED)
+.PHONY: dist deb rpm
+dist: ## source tarball of HEAD
+	@mkdir -p build
+	@git diff --quiet HEAD || echo "dist: changes that are not committed are left out"
+	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | gzip -9n >$(TARBALL)
 
 # The version is stated in the Makefile; the packages' must be the same.
 .PHONY: version
 version:
-	@grep -q '^$(NAME) ($(VERSION)) ' audisp/debian/changelog || { \
+	@grep -q '^$(NAME) ($(VERSION)-[0-9]*) ' audisp/debian/changelog || { \
 	  echo "audisp/debian/changelog does not begin with $(VERSION)"; exit 1; }
 	@grep -q '^Version: *$(VERSION)$$' audisp/rpm/$(NAME).spec || { \
 	  echo "audisp/rpm/$(NAME).spec does not have $(VERSION)"; exit 1; }
 
-deb: stage version ## build/audisp-preload_VERSION_ARCH.deb, looked at by lintian (REUSE=1: of the binary that is there)
-	cp -r audisp/debian $(STAGED)/debian
-	cd $(STAGED) && $(CLEAN_ENV) DEB_BUILD_OPTIONS="noautodbgsym $$DEB_BUILD_OPTIONS" \
-	  dpkg-buildpackage -b -us -uc $(if $(REUSE),-d)
-	mv build/stage/$(notdir $(DEB)) build/
-	lintian --fail-on error,warning --tag-display-limit 0 $(DEB)
+# Debian's tools want debian/ at the top of the source and the tarball beside it.
+deb: dist version $(if $(REUSE),$(BIN)) ## source and binary package in build/deb, checked by lintian (REUSE=1: of the binary that is there)
+	rm -rf $(DEB_TOP) && mkdir -p $(DEB_TOP)
+	tar -C $(DEB_TOP) -xzf $(TARBALL)
+	cp -r $(DEB_TOP)/$(NAME)-$(VERSION)/audisp/debian $(DEB_TOP)/$(NAME)-$(VERSION)/
+	cp $(TARBALL) $(DEB_TOP)/$(NAME)_$(VERSION).orig.tar.gz
+	cd $(DEB_TOP)/$(NAME)-$(VERSION) && $(CLEAN_ENV) dpkg-buildpackage -us -uc -sa -Jauto $(if $(REUSE),-d)
+	lintian --pedantic --fail-on error,warning,info,pedantic --tag-display-limit 0 $(DEB_TOP)/*.changes
 
-# Debian's rpm knows no package by the names that the spec file needs: --nodeps.
-# rpm builds from a tarball with one folder NAME-VERSION.
+# Debian's rpm knows no package by the names that the spec file needs (--nodeps)
+# and makes no package of debugging symbols.
 RPM_TOP = $(CURDIR)/build/rpm
-rpm: stage version ## build/*.rpm (REUSE=1: of the binary that is there)
+rpm: dist version $(if $(REUSE),$(BIN)) ## build/*.rpm (REUSE=1: of the binary that is there)
 	rm -rf build/rpm && mkdir -p build/rpm/SOURCES && rm -f build/*.rpm
-	tar -C build/stage -czf build/rpm/SOURCES/$(NAME)-$(VERSION).tar.gz $(NAME)-$(VERSION)
-	$(CLEAN_ENV) rpmbuild -bb --quiet --nodeps --define '_topdir $(RPM_TOP)' audisp/rpm/$(NAME).spec
+	cp $(TARBALL) build/rpm/SOURCES/
+	$(CLEAN_ENV) rpmbuild -bb --quiet --nodeps $(if $(REUSE),--nocheck) --define '_topdir $(RPM_TOP)' \
+	  --define 'debug_package %{nil}' --define '_build_id_links none' audisp/rpm/$(NAME).spec
 	mv build/rpm/RPMS/*/*.rpm build/
 
-.PHONY: check-packages
+.PHONY: check-packages check-source
 check-packages: ## the packages' contents; the .deb in a fresh Debian root: install, upgrade, remove, purge (as root)
 	+$(MAKE) deb
 	+$(MAKE) rpm
-	+$(MAKE) dist
-	sh tests/packages/dist_test build/$(NAME)-$(VERSION).tar.gz
+	sh tests/packages/dist_test $(TARBALL)
 	sh tests/packages/rpm_test build/*.rpm
 	sh tests/packages/deb_test $(DEB)
+
+check-source: ## the source package of `make deb` builds in a fresh Debian root, its tests included (as root; minutes)
+	sh tests/packages/source_test $(DEB_TOP)/*.dsc
 
 .PHONY: check-vm
 VM ?= systemd selinux

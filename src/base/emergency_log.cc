@@ -22,7 +22,7 @@ sockaddr_un& syslog_address() {
   return address;
 }
 
-// Text put together without allocation; what does not fit is cut.
+// Text composed without allocation; what does not fit is cut off.
 class Line {
  public:
   Line& add(std::string_view text) {

@@ -75,8 +75,8 @@ bool TimedCall::ensure_worker() {
     return false;
   auto worker = std::make_shared<Worker>();
   try {
-    start_thread("timed-call",
-                 [worker, lost = lost_] { worker->work(*lost); }, {})
+    start_thread("timed-call", [worker, lost = lost_] { worker->work(*lost); },
+                 {})
         .detach();
   } catch (const std::system_error&) {
     return false;  // no more threads

@@ -18,7 +18,7 @@ namespace {
 Status check(const std::string& path, const struct stat& status) {
   const std::array<uid_t, 2> owners{0, ::geteuid()};
   if (const auto flaw = find_flaw(path, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   return {};
 }
 
@@ -39,7 +39,7 @@ std::optional<Flaw> find_flaw(const std::string& path,
 }
 
 Result<Fd> open_trusted(const std::string& path, int flags, mode_t mode) {
-  // O_NONBLOCK: a FIFO put in its place must not stop us.
+  // O_NONBLOCK: a FIFO in its place must not block.
   Fd fd(::open(path.c_str(),
                flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode));
   if (!fd && errno == ELOOP)

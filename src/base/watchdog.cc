@@ -10,7 +10,7 @@
 namespace preload {
 namespace {
 
-// The most that one step counts for, should we have been kept from running.
+// The most that one step counts for, if this thread could not run.
 constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
 
 }  // namespace
@@ -32,7 +32,7 @@ Watchdog::Watch Watchdog::watch(Stage stage) {
   return {*this, pulse};
 }
 
-void Watchdog::forget(const Pulse* pulse) {
+void Watchdog::remove(const Pulse* pulse) {
   const std::lock_guard lock(mutex_);
   entries_.remove_if(
       [&](const Entry& entry) { return entry.stage.pulse == pulse; });
@@ -51,32 +51,31 @@ void Watchdog::run() {
                            [this] { return stopping_; }))
         return;
     }
-    if (const auto stuck = look())
+    if (const auto stuck = check())
       act_(*stuck);
   }
 }
 
-std::optional<Watchdog::Stuck> Watchdog::look() {
+std::optional<Watchdog::Stuck> Watchdog::check() {
   const std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.monotonic_ns();
   const int64_t step_ns =
-      looked_ns_ == 0 ? 0 : std::min(now_ns - looked_ns_, kLongestStepNs);
-  looked_ns_ = now_ns;
+      checked_ns_ == 0 ? 0 : std::min(now_ns - checked_ns_, kLongestStepNs);
+  checked_ns_ = now_ns;
   const int64_t bound_ns = bound_s_ * kNanosPerSecond;
   int64_t longest_ns = 0;
   std::optional<Stuck> stuck;
   for (Entry& entry : entries_) {
     const uint64_t beats = entry.stage.pulse->beats();
-    const bool goes_on = beats != std::exchange(entry.beats, beats) ||
-                         (entry.stage.resting && entry.stage.resting());
-    entry.silent_ns = goes_on ? 0 : entry.silent_ns + step_ns;
+    const bool progress = beats != std::exchange(entry.beats, beats) ||
+                          (entry.stage.idle && entry.stage.idle());
+    entry.silent_ns = progress ? 0 : entry.silent_ns + step_ns;
     longest_ns = std::max(longest_ns, entry.silent_ns);
     if (bound_ns == 0 || entry.silent_ns < bound_ns)
       continue;
-    const bool bearable = entry.silent_ns < bound_ns * entry.stage.patience;
-    if (!stuck || (stuck->bearable && !bearable))
-      stuck =
-          Stuck{entry.stage.name, entry.silent_ns / kNanosPerSecond, bearable};
+    const bool fatal = entry.silent_ns >= bound_ns * entry.stage.fatal_multiple;
+    if (!stuck || (fatal && !stuck->fatal))
+      stuck = Stuck{entry.stage.name, entry.silent_ns / kNanosPerSecond, fatal};
   }
   metrics_.set(Metric::kStageSilence,
                static_cast<uint64_t>(longest_ns / kNanosPerSecond));

@@ -58,12 +58,12 @@ Result<Options> parse_options(std::span<char* const> args) {
 std::string usage() {
   return R"(Usage: audisp-preload [--config FILE] [--check | --self-test | --version | --help]
 
-An auditd plugin: alerts once for each new value of LD_PRELOAD and its kin that
-a program is started with. Without an option it reads audit records from
-standard input, as auditd starts it.
+An auditd plugin: alerts once for each new value of LD_PRELOAD and similar
+variables that a program is started with. Without an option it reads audit
+records from standard input, as auditd starts it.
 
   --config FILE  instead of /etc/audit/audisp-preload.conf
-  --check        one line per condition of a working deployment, with the mend
+  --check        one line per condition of a working deployment, with remedies
   --self-test    starts a harmless program with a unique LD_PRELOAD and waits
                  until the running plugin has alerted
   --version      print the version

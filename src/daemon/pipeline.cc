@@ -192,7 +192,7 @@ void Pipeline::start_watchdog() {
   watchdog_.start([](const Watchdog::Stuck& stuck) {
     const std::string what = fmt::format(
         "stage {} has made no progress for {} s", stuck.name, stuck.seconds);
-    if (stuck.bearable) {
+    if (!stuck.fatal) {
       log_limited(LogLevel::kError, "stage-silent",
                   what + ": an output hangs; alerts wait in the database");
       return;

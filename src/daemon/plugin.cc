@@ -32,36 +32,48 @@
 namespace preload {
 namespace {
 
-int stop_with(ExitCode code, const Error& error) {
+int log_and_exit(ExitCode code, const Error& error) {
   log_error(error.message());
   stop_log();
   return code;
 }
 
-// The log has a thread, which is to be started without privileges; or when it
-// is all over.
-int refuse(ExitCode code, const Error& error, const Config& config = {}) {
+// The log's thread must not start with root's privileges, so it is started when
+// they are dropped or no longer used.
+int fail_start(ExitCode code, const Error& error, const Config& config = {}) {
   start_log(log_sink(config.syslog_socket));
-  return stop_with(code, error);
+  return log_and_exit(code, error);
 }
 
-// Hands files over and stops being root.
-Status step_down(const Config& config) {
+Status become_user(const Config& config) {
   std::optional<Identity> user;
   if (::geteuid() == 0) {
     auto found = find_identity(config.user);
     if (!found)
       return tl::unexpected(found.error());
-    if (Status given = transfer_ownership(config, *found); !given)
-      return given;
+    if (Status changed = transfer_ownership(config, *found); !changed)
+      return changed;
     user = std::move(*found);
   }
-  return give_up_root(user, config.audit_message);
+  return drop_privileges(user, config.audit_message);
 }
 
-Status confine_own_listener() {
-  const Status reduced = reduce_thread(ThreadRole::kListener);
-  return reduced ? confine_listener() : reduced;
+// Listeners start in between: they need the user's rights and CAP_SYS_NICE,
+// which no other thread keeps.
+Status start_confined(Pipeline& pipeline, const Config& config) {
+  if (Status status = become_user(config); !status)
+    return status;
+  if (Status status = pipeline.start_listeners(); !status)
+    return status;
+  if (Status status = drop_thread_capabilities(ThreadRole::kOther); !status)
+    return status;
+  return confine_process(config.audit_message);
+}
+
+// Each listener's thread calls it.
+Status confine_own_thread() {
+  const Status dropped = drop_thread_capabilities(ThreadRole::kListener);
+  return dropped ? confine_listener() : dropped;
 }
 
 StateLines privilege_lines() {
@@ -71,40 +83,34 @@ StateLines privilege_lines() {
 
 int run_pipeline(const Options& options, const Timing& timing) {
   const pid_t parent = ::getppid();
-  shed_inherited();
+  reset_inherited_state();
   auto signals = block_signals();
   if (!signals)
-    return refuse(kExitStart, signals.error());
+    return fail_start(kExitStart, signals.error());
   const auto config = load_config(options.config);
   set_emergency_log_socket(config ? config->syslog_socket
                                   : Config().syslog_socket);
   if (!config)
-    return refuse(kExitConfiguration, config.error());
+    return fail_start(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
-    return refuse(kExitConfiguration, rule.error(), *config);
+    return fail_start(kExitConfiguration, rule.error(), *config);
   auto pipeline = Pipeline::open(*config, options.config, STDIN_FILENO,
                                  std::move(*signals), parent, timing);
   if (!pipeline)
-    return refuse(kExitStart, pipeline.error(), *config);
-  Status ready = step_down(*config);
-  if (ready)
-    ready = (*pipeline)->start_listeners();
-  if (ready)
-    ready = reduce_thread(ThreadRole::kOther);
-  if (ready)
-    ready = confine_process(config->audit_message);
-  if (!ready)
-    return refuse(kExitStart, ready.error(), *config);
+    return fail_start(kExitStart, pipeline.error(), *config);
+  if (const Status ready = start_confined(**pipeline, *config); !ready)
+    return fail_start(kExitStart, ready.error(), *config);
+
   start_log(log_sink(config->syslog_socket));
-  ready = (*pipeline)->start(privilege_lines(), confine_own_listener);
-  if (!ready) {
-    pipeline->reset();
-    return stop_with(kExitStart, ready.error());
+  ExitCode code = kExitStart;
+  Status status = (*pipeline)->start(privilege_lines(), confine_own_thread);
+  if (status) {
+    code = kExitFailed;
+    status = (*pipeline)->run();
   }
-  const Status status = (*pipeline)->run();
   pipeline->reset();
   if (!status)
-    return stop_with(kExitFailed, status.error());
+    return log_and_exit(code, status.error());
   stop_log();
   return kExitGood;
 }
@@ -114,7 +120,7 @@ int run(const Options& options, const Timing& timing) {
     return run_pipeline(options, timing);
   } catch (const std::exception& error) {
     emergency_log(std::string("the input thread failed: ") + error.what());
-    // What is stored is; the destructors of statics could wait for a thread.
+    // Committed data is safe; destructors of statics could wait for a thread.
     ::_exit(kExitFailed);
   }
 }
@@ -123,12 +129,12 @@ int run(const Options& options, const Timing& timing) {
 
 int plugin_main(std::span<char* const> args, const Timing& timing) {
   ::umask(027);
-  // Large buffers go back to the system when they are freed.
+  // Large buffers are returned to the system when they are freed.
   ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
   ::mallopt(M_ARENA_MAX, 2);
   const auto options = parse_options(args);
   if (!options)
-    return stop_with(kExitUsage, options.error());
+    return log_and_exit(kExitUsage, options.error());
   switch (options->action) {
     case Action::kVersion:
       std::puts("audisp-preload " PRELOAD_VERSION);

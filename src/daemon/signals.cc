@@ -39,7 +39,7 @@ SignalMeaning next_signal(const Fd& fd, pid_t parent) {
     case SIGCONT:
       return SignalMeaning::kReport;
     case SIGINT:
-      return SignalMeaning::kStop;  // a terminal's
+      return SignalMeaning::kStop;  // from a terminal
     case SIGTERM:
       if (info.ssi_pid == static_cast<uint32_t>(parent))
         return SignalMeaning::kStop;

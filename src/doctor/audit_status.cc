@@ -79,15 +79,25 @@ std::string condition(const RuleField& f) {
   const char* name = ::audit_field_to_name(static_cast<int>(f.field));
   const char* symbol =
       ::audit_operator_to_symbol(static_cast<int>(f.operation));
+  const char* type = f.field == AUDIT_MSGTYPE
+                         ? ::audit_msg_type_to_name(static_cast<int>(f.value))
+                         : nullptr;
   std::string value(f.text);
-  if (!is_string_field(f.field))
+  if (type != nullptr)
+    value = type;
+  else if (!is_string_field(f.field))
     value = f.value == UINT32_MAX ? "unset" : std::to_string(f.value);
   return fmt::format("{}{}{}", name == nullptr ? std::to_string(f.field) : name,
                      symbol == nullptr ? "?" : symbol, value);
 }
 
+// Of an exec's records the plugin uses these.
+bool is_exec_record(uint32_t type) {
+  return type == AUDIT_SYSCALL || type == AUDIT_EXECVE || type == AUDIT_CWD ||
+         type == AUDIT_EOE;
+}
+
 void take_field(AuditRule& rule, const RuleField& f) {
-  const bool exclude = rule.list == AuditRule::List::kExclude;
   if (f.field == AUDIT_FILTERKEY) {
     for (size_t at = 0; at <= f.text.size();) {
       const size_t end =
@@ -97,8 +107,9 @@ void take_field(AuditRule& rule, const RuleField& f) {
     }
   } else if (f.field == AUDIT_ARCH && f.equals()) {
     rule.arch = f.value;
-  } else if (f.field == AUDIT_MSGTYPE && exclude && f.equals()) {
-    rule.message_types.push_back(f.value);
+  } else if (f.field == AUDIT_MSGTYPE && f.equals() &&
+             f.value == AUDIT_SYSCALL) {
+    // Without SYSCALL there is no exec event at all.
   } else if (f.field == AUDIT_WATCH && f.equals()) {
     rule.path = f.text;
   } else if (f.field == AUDIT_PERM && f.equals()) {
@@ -106,6 +117,8 @@ void take_field(AuditRule& rule, const RuleField& f) {
   } else if (f.field != AUDIT_SUCCESS || !f.equals() || f.value != 1) {
     rule.conditions.push_back(condition(f));
   }
+  if (f.field == AUDIT_MSGTYPE && f.equals())
+    rule.excludes_exec = is_exec_record(f.value);
 }
 
 AuditRule::List list_of(uint32_t flags) {
@@ -123,6 +136,14 @@ AuditRule::List list_of(uint32_t flags) {
 
 }  // namespace
 
+std::string AuditRule::text() const {
+  constexpr std::array<const char*, 4> kLists{"task", "exit", "exclude",
+                                              "other"};
+  return fmt::format("{},{}{}{}", always ? "always" : "never",
+                     kLists.at(static_cast<size_t>(list)),
+                     conditions.empty() ? "" : " ", fmt::join(conditions, " "));
+}
+
 Result<AuditStatus> request_audit_status() {
   const Result<Fd> socket = open_audit();
   if (!socket)
@@ -134,8 +155,7 @@ Result<AuditStatus> request_audit_status() {
     if (reply.type != AUDIT_GET)
       return Reply::kMore;
     status = {reply.status->enabled, reply.status->pid,
-              reply.status->backlog_limit, reply.status->backlog,
-              reply.status->lost};
+              reply.status->backlog_limit, reply.status->lost};
     return Reply::kDone;
   });
   if (!received)
@@ -182,6 +202,7 @@ std::optional<AuditRule> decode_rule(std::span<const std::byte> bytes) {
   AuditRule rule;
   rule.list = list_of(raw.flags);
   rule.always = raw.action == AUDIT_ALWAYS;
+  rule.excludes_exec = rule.list == AuditRule::List::kExclude;
   for (size_t nr = 0; nr < rule.syscalls.size(); ++nr)
     rule.syscalls[nr] = (raw.mask[nr / 32] >> (nr % 32) & 1U) != 0;
   std::string_view left(strings.data(), raw.buflen);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/doctor/check_history.h"
-
+// The database and what it holds, and the rule.
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +13,7 @@
 #include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
 #include "preload/detect/rule.h"
-#include "preload/doctor/check_privileges.h"
+#include "preload/doctor/check.h"
 #include "preload/store/history_file.h"
 #include "preload/store/history_reader.h"
 
@@ -27,7 +25,9 @@ constexpr uint64_t kLittleSpace = uint64_t{256} << 20;
 // Reading more would take minutes.
 constexpr int64_t kCheckedBytes = int64_t{1} << 30;
 constexpr int64_t kPendingTooLongUs = 60 * kMicrosPerSecond;
-constexpr double kGoodPercent = 99.0;
+// Counts reach the database some seconds after the first exec.
+constexpr int64_t kStartingUs = 60 * kMicrosPerSecond;
+constexpr int64_t kGoodHundredths = 9900;
 constexpr mode_t kDirectoryMode = 02750;
 
 constexpr const char* kDirectory = "database directory";
@@ -38,156 +38,148 @@ constexpr const char* kCoverage = "coverage today (UTC)";
 constexpr const char* kOutbox = "alerts waiting";
 constexpr const char* kRule = "rule";
 constexpr const char* kException = "exception";
+constexpr const char* kOnlyReaders = "only root and group adm may read it";
 
-// That others may change it, or that not even root may; nothing when neither.
-// `mount` is what would be remounted.
-std::optional<Finding> fault_of(const SystemProbe& probe,
-                                const Deployment& deployment,
-                                const char* condition, const std::string& path,
-                                const struct stat& status,
-                                std::string_view mount) {
-  if (const auto flaw =
-          find_flaw(probe, path, status, plugin_uid(probe, deployment)))
-    return broken(condition, flaw->what, flaw->mend);
-  if (const int error = write_obstacle(probe, path); error != 0)
-    return broken(
-        condition,
-        path + " is not writable: " + std::generic_category().message(error),
-        fmt::format("remount {} read-write (dmesg tells of disk errors), or "
-                    "chattr -i",
-                    mount));
-  return std::nullopt;
-}
-
-Finding judge_directory(const SystemProbe& probe, const Deployment& deployment,
-                        const std::string& path) {
+void check_directory(const SystemProbe& probe, const Deployment& deployment,
+                     const std::string& path, CheckReport& report) {
+  const std::string& user = deployment.config.user;
   struct stat status {};
-  if (::stat(probe.at(path).c_str(), &status) != 0) {
-    if (errno == EACCES)
-      return unknown(kDirectory, "only root and group adm may look");
-    return broken(kDirectory, path + " is not there",
-                  fmt::format("install -d -m 2750 -o {} -g adm {}",
-                              deployment.config.user, path));
-  }
-  if (!S_ISDIR(status.st_mode))
-    return broken(
-        kDirectory, path + " is not a directory",
-        fmt::format("move it away; install -d -m 2750 -o {} -g adm {}",
-                    deployment.config.user, path));
-  if (auto fault = fault_of(probe, deployment, kDirectory, path, status, "it"))
-    return *std::move(fault);
-  // At its next start root's is given to the user.
-  if (deployment.plugin && !may_write(status, deployment.plugin->uid))
-    return broken(kDirectory,
-                  fmt::format("{} is not writable for uid {}, who runs the "
-                              "plugin",
-                              path, deployment.plugin->uid),
-                  fmt::format("chown {} {}", deployment.config.user, path));
+  if (::stat(probe.at(path).c_str(), &status) != 0)
+    return report.failure(
+        kDirectory,
+        fmt::format("{}: {}", path, std::generic_category().message(errno)),
+        fmt::format("install -d -m 2750 -o {} -g adm {}", user, path));
+  const auto uid = uid_of(probe, user);
+  if (const auto flaw = find_flaw(probe, path, status, uid, S_IFDIR))
+    return report.failure(kDirectory, flaw->what, flaw->remedy);
+  // The plugin makes its user the owner when it starts.
+  if (deployment.plugin && uid && *uid != 0 && status.st_uid != *uid)
+    return report.failure(
+        kDirectory,
+        fmt::format("{} is not writable for the plugin's user {}", path, user),
+        fmt::format("chown {} {}", user, path));
   const mode_t mode = status.st_mode & 07777U;
-  if ((mode & S_IRWXO) != 0)
-    return warning(kDirectory,
-                   fmt::format("{} has mode {:04o}: everybody may read which "
-                               "values were used",
-                               path, mode),
-                   "chmod 2750 " + path);
   const auto adm = gid_of(probe, "adm");
-  if ((mode & kDirectoryMode) != kDirectoryMode ||
-      (adm && status.st_gid != *adm))
-    return warning(kDirectory,
-                   fmt::format("{} has mode {:04o} and group {}, so analysts "
-                               "of group adm cannot read the history",
-                               path, mode, status.st_gid),
-                   fmt::format("chgrp adm {0} && chmod 2750 {0}", path));
-  return good(kDirectory, path);
+  if (mode != kDirectoryMode || (adm && status.st_gid != *adm))
+    return report.warning(
+        kDirectory,
+        fmt::format("{} has mode {:04o} and group {}: the history is for root "
+                    "and analysts of group adm",
+                    path, mode, status.st_gid),
+        fmt::format("chgrp adm {0} && chmod 2750 {0}", path));
+  report.ok(kDirectory, path);
 }
 
-Finding judge_file(const SystemProbe& probe, const Deployment& deployment,
-                   const std::string& path) {
+void check_file(const SystemProbe& probe, const Deployment& deployment,
+                const std::string& path, CheckReport& report) {
   struct stat status {};
   if (::lstat(probe.at(path).c_str(), &status) != 0) {
     if (errno == EACCES)
-      return unknown(kFile, "only root and group adm may look");
+      return report.skipped(kFile, kOnlyReaders);
     if (deployment.plugin)
-      return broken(kFile,
-                    path +
-                        " is not there, although the plugin runs: it was "
-                        "deleted, and a new one is begun within seconds",
-                    "--check again; then " + std::string(kRestart));
-    return note(kFile,
-                path + " is not there yet, the plugin creates it at its start");
+      return report.failure(
+          kFile,
+          path +
+              " does not exist, although the plugin runs: it was deleted, "
+              "and the plugin recreates it within seconds",
+          "run --check again; if it is still missing, " +
+              std::string(kRestart));
+    return report.note(kFile,
+                       path +
+                           " does not exist yet, the plugin creates it when it "
+                           "starts");
   }
-  if (!S_ISREG(status.st_mode))
-    return broken(kFile, path + " is not a regular file",
-                  std::string("move it away and ") + kRestart);
-  if (auto fault =
-          fault_of(probe, deployment, kFile, path, status, "its file system"))
-    return *std::move(fault);
-  return good(kFile, path);
+  if (const auto flaw =
+          find_flaw(probe, path, status, uid_of(probe, deployment.config.user)))
+    return report.failure(kFile, flaw->what, flaw->remedy);
+  report.ok(kFile, path);
 }
 
-Finding judge_space(const SystemProbe& probe, const std::string& path) {
+void check_space(const SystemProbe& probe, const std::string& path,
+                 CheckReport& report) {
   const auto space = probe.space(probe.at(path));
   if (!space)
-    return unknown(kSpace, space.error().message());
+    return report.skipped(kSpace, space.error().message());
   if (space->read_only)
-    return broken(kSpace, "the file system of " + path + " is read-only",
-                  "see dmesg for disk errors, mount -o remount,rw");
+    return report.failure(kSpace,
+                          "the file system of " + path + " is read-only",
+                          "see dmesg for disk errors, mount -o remount,rw");
   const std::string left =
       fmt::format("{} MiB are left for {}", space->free_bytes >> 20, path);
   if (space->free_bytes < kNoSpace || !space->inodes_left)
-    return broken(kSpace, space->inodes_left ? left : "no inodes are left",
-                  "make room: alerts go on, but nothing is stored");
+    return report.failure(kSpace,
+                          space->inodes_left ? left : "no inodes are left",
+                          "make room: alerts are still sent, but not stored");
   if (space->free_bytes < kLittleSpace)
-    return warning(kSpace, left, "make room, or lower `retention`");
-  return good(kSpace, left);
+    return report.warning(kSpace, left, "make room, or lower `retention`");
+  report.ok(kSpace, left);
 }
 
-Finding judge_health(const SystemProbe& probe, const std::string& path,
-                     HistoryReader& history) {
+// False when the content is not worth reading.
+bool check_health(const SystemProbe& probe, const std::string& path,
+                  HistoryReader& history, CheckReport& report) {
   const auto version = history.schema_version();
-  if (!version)
-    return broken(kHealthy, version.error().message(),
-                  "move it away (the plugin begins a new one) or restore it");
-  if (*version > schema_version())
-    return broken(kHealthy,
-                  fmt::format("it has schema version {}, this program knows "
-                              "up to {}",
-                              *version, schema_version()),
-                  "install the newer audisp-preload again");
+  if (!version) {
+    report.failure(kHealthy, version.error().message(),
+                   "move it away (the plugin creates a new one) or restore it");
+    return false;
+  }
+  if (*version > schema_version()) {
+    report.failure(kHealthy,
+                   fmt::format("it has schema version {}, this program knows "
+                               "up to {}",
+                               *version, schema_version()),
+                   "install the newer audisp-preload again");
+    return false;
+  }
   struct stat status {};
   if (::stat(probe.at(path).c_str(), &status) == 0 &&
-      status.st_size > kCheckedBytes)
-    return unknown(kHealthy,
+      status.st_size > kCheckedBytes) {
+    report.skipped(kHealthy,
                    fmt::format("it has {} MiB, which takes long to read: "
                                "sqlite3 -readonly {} 'PRAGMA quick_check'",
                                status.st_size >> 20, path));
-  if (const Status sound = history.check_integrity(); !sound)
-    return broken(kHealthy, sound.error().message(),
-                  fmt::format("{}: a damaged database is moved aside then, "
-                              "and a new history begun",
-                              kRestart));
-  const auto terms = history.term_count();
+    return true;
+  }
+  if (const Status sound = history.check_integrity(); !sound) {
+    report.failure(kHealthy, sound.error().message(),
+                   fmt::format("{}: at its start the plugin moves a damaged "
+                               "database aside and creates a new one",
+                               kRestart));
+    return false;
+  }
+  const std::string what = fmt::format("schema version {}, {} terms", *version,
+                                       history.term_count().value_or(0));
   if (*version < schema_version())
-    return note(kHealthy,
-                fmt::format("schema version {}, which the plugin brings to {} "
-                            "at its next start",
-                            *version, schema_version()));
-  return good(kHealthy, fmt::format("schema version {}, {} terms", *version,
-                                    terms.value_or(0)));
+    report.note(kHealthy,
+                fmt::format("{}; the plugin migrates it to version {} at its "
+                            "next start",
+                            what, schema_version()));
+  else
+    report.ok(kHealthy, what);
+  return true;
 }
 
-Finding judge_coverage(const SystemProbe& probe, const Deployment& deployment,
-                       HistoryReader& history) {
+void check_no_exec(const SystemProbe& probe, const Deployment& deployment,
+                   CheckReport& report) {
+  // ISO times of equal length compare as text.
+  const bool starting = value_of(deployment.state, "started") >
+                        iso_time(probe.clock->wall_us() - kStartingUs);
+  if (!deployment.plugin || starting)
+    return report.note(kCoverage, "no exec was counted yet");
+  report.warning(kCoverage, "no exec was counted",
+                 "run any program; if no exec is counted after a minute, see "
+                 "the checks of rules and auditd above");
+}
+
+void check_coverage(const SystemProbe& probe, const Deployment& deployment,
+                    HistoryReader& history, CheckReport& report) {
   const int64_t day = probe.clock->wall_us() / (kDay * kMicrosPerSecond);
   const auto found = history.coverage_of(day);
   if (!found)
-    return unknown(kCoverage, found.error().message());
+    return report.skipped(kCoverage, found.error().message());
   if (!*found)
-    return deployment.plugin
-               ? warning(kCoverage, "no exec was counted",
-                         "run any program; if this stays so, see the rules "
-                         "and auditd above")
-               : note(kCoverage, "no exec was counted");
+    return check_no_exec(probe, deployment, report);
   const DayCoverage& c = **found;
   const int64_t execs =
       c.captured_at_exec + c.captured_late + c.unaudited + c.missed;
@@ -198,102 +190,92 @@ Finding judge_coverage(const SystemProbe& probe, const Deployment& deployment,
       "{}.{:02} % of {} execs: {} at exec, {} late, {} unaudited, {} missed",
       hundredths / 100, hundredths % 100, execs, c.captured_at_exec,
       c.captured_late, c.unaudited, c.missed);
-  if (static_cast<double>(hundredths) < 100 * kGoodPercent)
-    return warning(kCoverage, what,
-                   "a better capture mode (above); view missed_execs has "
-                   "which");
-  return good(kCoverage, what);
+  if (hundredths < kGoodHundredths)
+    return report.warning(
+        kCoverage, what,
+        "a better capture mode (above); the view missed_execs lists them");
+  report.ok(kCoverage, what);
 }
 
-Finding judge_outbox(const SystemProbe& probe, HistoryReader& history) {
+void check_pending(const SystemProbe& probe, HistoryReader& history,
+                   CheckReport& report) {
   const auto pending = history.pending_alerts();
   if (!pending)
-    return unknown(kOutbox, pending.error().message());
+    return report.skipped(kOutbox, pending.error().message());
   if (pending->count == 0)
-    return good(kOutbox, "none");
+    return report.ok(kOutbox, "none");
   const std::string what =
       fmt::format("{} wait for a sink, the oldest since {}", pending->count,
                   iso_time(pending->oldest_us));
   if (probe.clock->wall_us() - pending->oldest_us < kPendingTooLongUs)
-    return good(kOutbox, what);
-  return warning(kOutbox, what,
-                 "the checks of syslog and files tell which does not take "
-                 "them; they are sent when it does");
+    return report.ok(kOutbox, what);
+  report.warning(kOutbox, what,
+                 "the checks of syslog and files show which sink fails; the "
+                 "alerts are sent when it works again");
 }
 
-Result<HistoryReader> inspect(const SystemProbe& probe,
-                              const Deployment& deployment) {
+Result<HistoryReader> open_history(const SystemProbe& probe,
+                                   const Deployment& deployment) {
   return HistoryReader::open(probe.at(deployment.config.database));
 }
 
 }  // namespace
 
 void check_database_files(const SystemProbe& probe, Deployment& deployment,
-                          Findings& findings) {
+                          CheckReport& report) {
   const std::string& path = deployment.config.database;
   const std::string directory = directory_of(path);
-  findings.push_back(judge_directory(probe, deployment, directory));
-  findings.push_back(judge_file(probe, deployment, path));
-  findings.push_back(judge_space(probe, directory));
+  check_directory(probe, deployment, directory, report);
+  check_file(probe, deployment, path, report);
+  check_space(probe, directory, report);
 }
 
 void check_database(const SystemProbe& probe, Deployment& deployment,
-                    Findings& findings) {
+                    CheckReport& report) {
   const std::string& path = deployment.config.database;
-  auto history = inspect(probe, deployment);
+  auto history = open_history(probe, deployment);
   if (!history) {
-    const int error = history.error().code.value();
-    if (history.error().code.category() != std::generic_category() ||
-        (error != ENOENT && error != EACCES))
-      findings.push_back(
-          broken(kHealthy, history.error().message(),
-                 fmt::format("move {} away, or set `database` to another path",
-                             path)));
-    else
-      findings.push_back(unknown(
-          kHealthy, error == EACCES ? "only root and group adm may read it"
-                                    : "there is none yet"));
-    return;
+    const std::error_code code = history.error().code;
+    if (code == std::errc::permission_denied)
+      return report.skipped(kHealthy, kOnlyReaders);
+    if (code == std::errc::no_such_file_or_directory)
+      return report.skipped(kHealthy, "it does not exist yet");
+    return report.failure(
+        kHealthy, history.error().message(),
+        fmt::format("move {} away, or set `database` to another path", path));
   }
-  findings.push_back(judge_health(probe, path, *history));
-  if (findings.back().health == Health::kBroken)
+  if (!check_health(probe, path, *history, report))
     return;
-  findings.push_back(judge_coverage(probe, deployment, *history));
-  findings.push_back(judge_outbox(probe, *history));
+  check_coverage(probe, deployment, *history, report);
+  check_pending(probe, *history, report);
 }
 
-void tell_rule(const SystemProbe& probe, Deployment& deployment,
-               Findings& findings) {
+void list_rule(const SystemProbe& probe, Deployment& deployment,
+               CheckReport& report) {
   if (!deployment.config_known)
     return;
   int64_t created_us = probe.clock->wall_us();
-  std::vector<ExceptionHits> hits;
-  bool hits_known = false;
-  if (auto history = inspect(probe, deployment)) {
+  std::optional<std::vector<ExceptionHits>> hits;
+  if (auto history = open_history(probe, deployment)) {
     created_us = history->created_at_us().value_or(created_us);
-    auto found = history->exception_hits();
-    hits_known = found.has_value();
-    hits = std::move(found).value_or(std::vector<ExceptionHits>());
+    if (auto found = history->exception_hits())
+      hits = std::move(*found);
   }
   const auto rule =
       make_rule(deployment.config, deployment.config_file, created_us);
   if (!rule)
     return;
-  for (const std::string& words : rule_text(*rule))
-    findings.push_back(note(kRule, words));
+  for (const std::string& line : rule_text(*rule))
+    report.note(kRule, line);
   for (const Exception& exception : rule->exceptions) {
-    const auto found = std::find_if(
-        hits.begin(), hits.end(),
-        [&](const ExceptionHits& h) { return h.text == exception.text; });
-    std::string how_often = "hits not known";
-    if (hits_known)
-      how_often = "never hit";
-    if (found != hits.end())
-      how_often = fmt::format("{} hits, last {}", found->hits,
-                              iso_time(found->last_hit_us));
-    findings.push_back(
-        note(fmt::format("{} (line {})", kException, exception.line),
-             fmt::format("{} - {}", exception.text, how_often)));
+    std::string times = hits ? "never hit" : "hits not known";
+    if (hits)
+      for (const ExceptionHits& h : *hits)
+        if (h.text == exception.text)
+          times =
+              fmt::format("{} hits, last {}", h.hits, iso_time(h.last_hit_us));
+    report.note(fmt::format("{} (line {})", kException, exception.line),
+                fmt::format("{} - {}", exception.text, times));
   }
 }
 

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/doctor/check_rules.h"
-
+// The audit rules that the kernel has loaded.
 #include <fmt/format.h>
 #include <linux/audit.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <utility>
 
 #include "preload/audit/assembler.h"
+#include "preload/doctor/check.h"
 
 namespace preload {
 namespace {
@@ -18,204 +16,140 @@ constexpr const char* kRules = "exec rules";
 constexpr const char* kWatch = "watch of /etc/ld.so.preload";
 constexpr const char* kPreloadFile = "/etc/ld.so.preload";
 
-// Records of an exec event besides SYSCALL, without which there is none.
-struct UsefulRecord {
-  uint32_t type;
-  const char* name;
-};
-constexpr std::array<UsefulRecord, 3> kUseful{
-    {{AUDIT_EXECVE, "EXECVE"}, {AUDIT_CWD, "CWD"}, {AUDIT_EOE, "EOE"}}};
+using List = AuditRule::List;
 
-std::string joined(const std::vector<std::string>& conditions) {
-  return fmt::format("{}", fmt::join(conditions, " and "));
-}
-
-// Conditions of a rule, a watched path among them.
-std::vector<std::string> conditions_of(const AuditRule& rule) {
-  std::vector<std::string> conditions = rule.conditions;
-  if (!rule.path.empty())
-    conditions.push_back("path=" + rule.path);
-  if (rule.permissions != 0)
-    conditions.push_back(fmt::format("perm={:#x}", rule.permissions));
-  return conditions;
-}
-
-bool applies(const AuditRule& rule, const ExecAbi& abi, uint32_t syscall) {
-  return (!rule.arch || *rule.arch == abi.arch) &&
-         syscall < rule.syscalls.size() && rule.syscalls[syscall];
-}
-
-struct Outcome {
-  bool reported = false;
-  std::vector<std::string> only;
-};
-
-// Goes through the exit list for one system call.
-Outcome follow(std::span<const AuditRule> rules, const ExecAbi& abi,
-               uint32_t syscall, ExecRules& result) {
-  Outcome outcome;
-  for (const AuditRule& rule : rules) {
-    if (rule.list != AuditRule::List::kExit || !applies(rule, abi, syscall))
-      continue;
-    const auto conditions = conditions_of(rule);
-    if (conditions.empty()) {
-      outcome.reported = rule.always;
-      if (!rule.always)
-        result.blocked = "a rule \"never,exit\"";
-      return outcome;
-    }
-    if (!rule.always)
-      result.never.push_back(joined(conditions));
-    else if (rule.path.empty())  // watches are for their file alone
-      outcome.only.push_back(joined(conditions));
-  }
-  return outcome;
-}
-
-bool contains(const std::vector<uint32_t>& types, uint32_t type) {
-  return std::find(types.begin(), types.end(), type) != types.end();
-}
-
-void look_at_excludes(std::span<const AuditRule> rules, ExecRules& result) {
-  for (const AuditRule& rule : rules) {
-    if (rule.list != AuditRule::List::kExclude)
-      continue;
-    const auto conditions = conditions_of(rule);
-    const auto& types = rule.message_types;
-    if (types.empty() || contains(types, AUDIT_SYSCALL)) {
-      if (conditions.empty())
-        result.blocked = "a rule \"exclude\" for msgtype=SYSCALL";
-      else
-        result.never.push_back(joined(conditions));
-      continue;
-    }
-    for (const UsefulRecord& useful : kUseful)
-      if (contains(types, useful.type))
-        result.excluded.emplace_back(useful.name);
+bool concerns(const AuditRule& rule, const ExecAbi& abi, uint32_t syscall) {
+  switch (rule.list) {
+    case List::kTask:
+      return !rule.always;
+    case List::kExclude:
+      return rule.excludes_exec;
+    case List::kExit:
+      return rule.path.empty() && (!rule.arch || *rule.arch == abi.arch) &&
+             syscall < rule.syscalls.size() && rule.syscalls[syscall];
+    default:
+      return false;
   }
 }
 
-void look_at_tasks(std::span<const AuditRule> rules, ExecRules& result) {
+// What the rule lists have for one system call.
+struct ExecRules {
+  bool covered = false;             // by a rule without conditions
+  std::vector<std::string> some;    // rules that report only some execs
+  std::vector<std::string> hiding;  // rules that can keep execs unreported
+  std::string all_hidden;           // a rule that keeps every exec unreported
+};
+
+// The kernel takes the first rule of the exit list that matches.
+ExecRules find_exec_rules(const std::vector<AuditRule>& rules,
+                          const ExecAbi& abi, uint32_t syscall) {
+  ExecRules found;
   for (const AuditRule& rule : rules) {
-    if (rule.list != AuditRule::List::kTask || rule.always)
+    if (!concerns(rule, abi, syscall) ||
+        (rule.list == List::kExit && found.covered))
       continue;
-    if (rule.conditions.empty())
-      result.blocked = "a rule \"never,task\"";
+    const bool reports = rule.list == List::kExit && rule.always;
+    if (reports && rule.conditions.empty())
+      found.covered = true;
+    else if (reports)
+      found.some.push_back(rule.text());
+    else if (rule.conditions.empty())
+      found.all_hidden = rule.text();
     else
-      result.never.push_back(joined(rule.conditions));
+      found.hiding.push_back(rule.text());
   }
+  return found;
 }
 
-std::string mend(const Deployment& deployment) {
+std::string load_remedy(const Deployment& deployment) {
   if (deployment.audit && deployment.audit->enabled == 2)
     return fmt::format(
         "the rules are locked (-e 2): put {} in place and reboot", kRulesFile);
   return fmt::format("put {} in place and run augenrules --load", kRulesFile);
 }
 
-Finding judge(const Deployment& deployment, const ExecAbi& abi,
-              const ExecRules& found) {
+void check_abi(const Deployment& deployment,
+               const std::vector<AuditRule>& rules, const ExecAbi& abi,
+               CheckReport& report) {
   const std::string condition =
       fmt::format("{} for {} programs", kRules, abi.name);
-  if (!found.blocked.empty())
-    return broken(condition, found.blocked + " keeps execs from being reported",
-                  "find it in /etc/audit/rules.d (auditctl -l shows all), "
-                  "remove it, run augenrules --load; after task,never restart "
-                  "what is to be seen, or reboot");
-  if (!found.execve && !found.only.empty())
-    return warning(condition,
-                   fmt::format("only execs with {} are covered, so daemons "
-                               "and other users' are told without auid, "
-                               "session and event id",
-                               fmt::join(found.only, " or ")),
-                   mend(deployment));
-  if (!found.execve || !found.execveat) {
-    const char* lacking = found.execve     ? "no rule for execveat"
-                          : found.execveat ? "no rule for execve"
-                                           : "no rule for execve and execveat";
-    return broken(condition, fmt::format("{} with arch={}", lacking, abi.name),
-                  mend(deployment));
-  }
-  if (!found.never.empty())
-    return warning(condition,
-                   fmt::format("execs with {} are left out by a rule",
-                               fmt::join(found.never, " or ")),
-                   "they are told as unaudited; remove that rule from "
-                   "/etc/audit/rules.d if this is not meant");
-  if (!found.excluded.empty())
-    return warning(condition,
-                   fmt::format("a rule \"exclude\" throws away records of "
-                               "type {}",
-                               fmt::join(found.excluded, ", ")),
-                   "what they tell is missing when an exec was not captured; "
-                   "remove that rule from /etc/audit/rules.d");
-  return good(condition);
+  constexpr const char* kWhere =
+      "find it in /etc/audit/rules.d (auditctl -l lists what is loaded, in "
+      "order)";
+  const ExecRules execve = find_exec_rules(rules, abi, abi.execve);
+  const ExecRules execveat = find_exec_rules(rules, abi, abi.execveat);
+  if (!execve.all_hidden.empty())
+    return report.failure(
+        condition,
+        fmt::format("the rule \"{}\" keeps execs from being reported",
+                    execve.all_hidden),
+        fmt::format("{}, remove it, run augenrules --load; after task,never "
+                    "restart the programs to be audited, or reboot",
+                    kWhere));
+  if (!execve.covered && !execve.some.empty())
+    return report.warning(
+        condition,
+        fmt::format("only \"{}\" reports execs, the others are alerted "
+                    "without auid, session and event id",
+                    fmt::join(execve.some, "\", \"")),
+        load_remedy(deployment));
+  if (!execve.covered || !execveat.covered)
+    return report.failure(
+        condition,
+        fmt::format("no rule for {} with arch={}",
+                    execve.covered     ? "execveat"
+                    : execveat.covered ? "execve"
+                                       : "execve and execveat",
+                    abi.name),
+        load_remedy(deployment));
+  if (!execve.hiding.empty())
+    return report.warning(
+        condition,
+        fmt::format("\"{}\" can keep execs or their records from being "
+                    "reported",
+                    fmt::join(execve.hiding, "\", \"")),
+        fmt::format("such execs are alerted as unaudited; if that is not "
+                    "intended, {} and remove it",
+                    kWhere));
+  report.ok(condition);
 }
 
-Finding judge_watch(const Deployment& deployment,
-                    std::span<const AuditRule> rules) {
-  const auto watch =
-      std::find_if(rules.begin(), rules.end(), [](const AuditRule& rule) {
-        return rule.always && rule.path == kPreloadFile;
-      });
-  if (watch == rules.end())
-    return broken(kWatch,
-                  "there is none: a change is noticed up to 10 s later, and "
-                  "not who made it",
-                  mend(deployment));
-  const auto& keys = watch->keys;
-  if (std::find(keys.begin(), keys.end(), kPreloadFileKey) == keys.end())
-    return broken(kWatch,
-                  fmt::format("its key is not {}, by which the plugin knows it",
-                              kPreloadFileKey),
-                  mend(deployment));
+void check_watch(const Deployment& deployment,
+                 const std::vector<AuditRule>& rules, CheckReport& report) {
   constexpr uint32_t kChange = AUDIT_PERM_WRITE | AUDIT_PERM_ATTR;
-  if (watch->permissions != 0 && (watch->permissions & kChange) != kChange)
-    return warning(kWatch, "it is not for writing and attributes (-p wa)",
-                   mend(deployment));
-  return good(kWatch);
+  const bool loaded =
+      std::any_of(rules.begin(), rules.end(), [](const AuditRule& rule) {
+        return rule.always && rule.path == kPreloadFile &&
+               (rule.permissions == 0 ||
+                (rule.permissions & kChange) == kChange) &&
+               std::find(rule.keys.begin(), rule.keys.end(), kPreloadFileKey) !=
+                   rule.keys.end();
+      });
+  if (!loaded)
+    return report.failure(
+        kWatch,
+        fmt::format("no rule for writing and attributes with the key {}: a "
+                    "change is noticed up to 10 s later, without its author",
+                    kPreloadFileKey),
+        load_remedy(deployment));
+  report.ok(kWatch);
 }
 
 }  // namespace
 
-ExecRules exec_rules(std::span<const AuditRule> rules, const ExecAbi& abi) {
-  ExecRules result;
-  const Outcome execve = follow(rules, abi, abi.execve, result);
-  const Outcome execveat = follow(rules, abi, abi.execveat, result);
-  result.execve = execve.reported;
-  result.execveat = execveat.reported;
-  if (!execve.reported)
-    result.only = execve.only;
-  look_at_tasks(rules, result);
-  look_at_excludes(rules, result);
-  std::sort(result.never.begin(), result.never.end());
-  const auto repeated = std::unique(result.never.begin(), result.never.end());
-  result.never.erase(repeated, result.never.end());
-  return result;
-}
-
 void check_rules(const SystemProbe& probe, Deployment& deployment,
-                 Findings& findings) {
+                 CheckReport& report) {
   const auto rules = probe.audit_rules();
   if (!rules) {
     const int error = rules.error().code.value();
-    findings.push_back(
-        unknown(kRules, probe.uid != 0 && (error == EPERM || error == EACCES)
-                            ? "only root may ask"
-                            : rules.error().message()));
-    return;
+    return report.skipped(kRules,
+                          probe.uid != 0 && (error == EPERM || error == EACCES)
+                              ? "only root may ask"
+                              : rules.error().message());
   }
-  for (size_t i = 0; i < probe.abis.size(); ++i) {
-    const ExecAbi& abi = probe.abis[i];
-    const bool used = i == 0 || probe.runs_32bit;
-    if (used)
-      findings.push_back(judge(deployment, abi, exec_rules(*rules, abi)));
-    else
-      findings.push_back(
-          good(fmt::format("{} for {} programs", kRules, abi.name),
-               "not needed, this kernel runs none"));
-  }
-  findings.push_back(judge_watch(deployment, *rules));
+  for (const ExecAbi& abi : probe.abis)
+    check_abi(deployment, *rules, abi, report);
+  check_watch(deployment, *rules, report);
 }
 
 }  // namespace preload

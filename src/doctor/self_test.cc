@@ -23,9 +23,9 @@
 namespace preload {
 namespace {
 
-constexpr std::string_view kFavourite = "LD_PRELOAD";
+constexpr std::string_view kPreferred = "LD_PRELOAD";
 constexpr std::string_view kValue = "/nonexistent/audisp-preload-self-test-";
-// What is printed is at most this much too long.
+// The error of the times that are printed.
 constexpr auto kPoll = std::chrono::milliseconds(2);
 
 std::string unique_value() {
@@ -37,29 +37,18 @@ std::string unique_value() {
          hex(std::string_view(random.data(), random.size()));
 }
 
-// States of a term that has no alert by configuration.
-bool silent_by_choice(const StoredTerm& term) {
+// The configuration has no alert for such a term.
+bool no_alert_configured(const StoredTerm& term) {
   return term.alert_id == 0 && term.state == "learned";
 }
 
-// Nothing more is to come.
+// Its state is final.
 bool complete(const StoredTerm& term) {
   return term.alert_state == "sent" || term.alert_state == "capped" ||
-         silent_by_choice(term) || term.state == "excepted";
+         no_alert_configured(term) || term.state == "excepted";
 }
 
-std::string how_captured(const StoredTerm& term) {
-  if (term.alert_id == 0)
-    return "";
-  return fmt::format(" capture={} audit={}", term.capture,
-                     term.audit_id.empty() ? "none" : term.audit_id);
-}
-
-std::string stored_in_words(const SelfTestResult& result) {
-  return fmt::format("exec to stored {} ms", *result.stored_ms);
-}
-
-int broken_off(const Error& error, std::string_view hint) {
+int abort_test(const Error& error, std::string_view hint) {
   std::printf("FAIL  self-test: %s; %s\n", escaped(error.message()).c_str(),
               std::string(hint).c_str());
   return kExitBroken;
@@ -68,8 +57,8 @@ int broken_off(const Error& error, std::string_view hint) {
 }  // namespace
 
 bool SelfTestResult::passed() const {
-  return sent_ms || (stored_ms &&
-                     (term.alert_state == "capped" || silent_by_choice(term)));
+  return sent_ms || (stored_ms && (term.alert_state == "capped" ||
+                                   no_alert_configured(term)));
 }
 
 Result<SelfTestResult> run_self_test(const SelfTest& test) {
@@ -105,59 +94,64 @@ Result<SelfTestResult> run_self_test(const SelfTest& test) {
         return result;
     }
     std::this_thread::sleep_for(kPoll);
-  } while (elapsed_ms() < test.patience_ms);
+  } while (elapsed_ms() < test.timeout_ms);
   return result;
 }
 
-std::string in_words(const SelfTest& test, const SelfTestResult& result) {
+std::string result_text(const SelfTest& test, const SelfTestResult& result) {
   const StoredTerm& term = result.term;
-  const int64_t seconds = test.patience_ms / 1000;
+  const int64_t seconds = test.timeout_ms / 1000;
   if (!result.stored_ms)
     return fmt::format(
         "FAIL  self-test: not captured: {}={} was not stored within {} s; run "
         "--check: does the plugin run, is a rule loaded, is the database "
         "writable?",
         test.variable, test.value, seconds);
-  const std::string stored = stored_in_words(result);
+  std::string text =
+      fmt::format("{}self-test: exec to stored {} ms",
+                  result.passed() ? "ok    " : "FAIL  ", *result.stored_ms);
   if (result.sent_ms)
-    return fmt::format(
-        "ok    self-test: {}, to sent {} ms,{} alert={}{}", stored,
-        *result.sent_ms, how_captured(term), term.alert_id,
-        term.audit_id.empty() ? "; audit did not report the exec (yet): run "
-                                "--check for the exec rules"
-                              : "");
-  if (term.alert_state == "capped")
-    return fmt::format(
-        "ok    self-test: {},{} alert={} capped: more than max_alerts in this "
-        "interval, so it is kept and not sent",
-        stored, how_captured(term), term.alert_id);
+    text += fmt::format(", to sent {} ms", *result.sent_ms);
   if (term.alert_id != 0)
-    return fmt::format(
-        "FAIL  self-test: {},{} but alert={} was not sent within {} s: a sink "
-        "does not take it; run --check for syslog and files",
-        stored, how_captured(term), term.alert_id, seconds);
-  if (silent_by_choice(term))
-    return fmt::format(
-        "ok    self-test: {}, no alert within the learning period", stored);
+    text += fmt::format(", capture={} audit={} alert={}", term.capture,
+                        term.audit_id.empty() ? "none" : term.audit_id,
+                        term.alert_id);
+  if (result.sent_ms)
+    return term.audit_id.empty()
+               ? text +
+                     "; audit did not report the exec (yet): run --check "
+                     "for the exec rules"
+               : text;
+  if (term.alert_state == "capped")
+    return text +
+           " capped: more than max_alerts in this interval, so it is "
+           "kept and not sent";
+  if (term.alert_id != 0)
+    return text + fmt::format(
+                      " was not sent within {} s: a sink does not take "
+                      "it; run --check for syslog and files",
+                      seconds);
+  if (no_alert_configured(term))
+    return text + ", no alert within the learning period";
   if (term.state == "excepted")
-    return fmt::format(
-        "FAIL  self-test: {}, captured but no alert: an exception applies to "
-        "it; --check lists them with their hits",
-        stored);
-  return fmt::format(
-      "FAIL  self-test: {}, captured but no alert (state {}, origin {}); run "
-      "--check: audit must report execs, or `unaudited` be alert",
-      stored, term.state, term.origin);
+    return text +
+           ", captured but no alert: an exception applies to it; "
+           "--check lists them with their hits";
+  return text + fmt::format(
+                    ", captured but no alert (state {}, origin {}); "
+                    "run --check: audit must report execs, or "
+                    "`unaudited` be alert",
+                    term.state, term.origin);
 }
 
 std::string self_test_variable(std::span<const std::string> watched) {
-  if (watched.empty() || WatchList(watched).matches(kFavourite))
-    return std::string(kFavourite);
+  if (watched.empty() || WatchList(watched).matches(kPreferred))
+    return std::string(kPreferred);
   std::string name = watched.front();
-  // A prefix alone is a name that it matches; `*` alone needs one.
+  // The pattern PREFIX* matches the name PREFIX; `*` alone matches any.
   if (name.ends_with('*'))
     name.pop_back();
-  return name.empty() ? std::string(kFavourite) : name;
+  return name.empty() ? std::string(kPreferred) : name;
 }
 
 Status start_harmless(const std::string& variable, const std::string& value) {
@@ -186,16 +180,16 @@ Status start_harmless(const std::string& variable, const std::string& value) {
 int self_test(const std::string& config_file) {
   const auto config = load_config(config_file);
   if (!config)
-    return broken_off(config.error(), "run --check");
+    return abort_test(config.error(), "run --check");
   const SelfTest test{config->database,
                       self_test_variable(config->capture_env_vars),
                       unique_value(), start_harmless};
   const auto result = run_self_test(test);
   if (!result)
-    return broken_off(result.error(),
+    return abort_test(result.error(),
                       "only root and members of group adm may read the "
                       "history; run --check as root");
-  std::puts(escaped(in_words(test, *result)).c_str());
+  std::puts(escaped(result_text(test, *result)).c_str());
   return result->passed() ? kExitGood : kExitBroken;
 }
 

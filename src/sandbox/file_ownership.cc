@@ -44,9 +44,9 @@ std::vector<std::string> names_in(const Fd& directory) {
   return names;
 }
 
-// A regular file of root's, known by this one name.
-Status give_file(const Fd& file, const std::string& path,
-                 const Identity& user) {
+// Of a regular file that root owns and that has this one name.
+Status chown_file(const Fd& file, const std::string& path,
+                  const Identity& user) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0)
     return fail("cannot examine " + path, errno);
@@ -54,22 +54,23 @@ Status give_file(const Fd& file, const std::string& path,
     return {};
   const std::array<uid_t, 1> owners{kRoot};
   if (const auto flaw = find_flaw(path, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   if (status.st_nlink != 1)
     return fail(
-        fmt::format("{0} has {1} names (hard links), so it is not "
-                    "given to the user {2}: find the others, then put "
-                    "a copy in its place",
+        fmt::format("{0} has {1} names (hard links), so its owner is not "
+                    "changed to {2}: find the other names, then replace "
+                    "it by a copy",
                     path, status.st_nlink, user.name));
   if (::fchown(file.get(), user.uid, kSameGroup) != 0)
-    return fail(fmt::format("cannot give {} to the user {}", path, user.name),
-                errno);
+    return fail(
+        fmt::format("cannot change the owner of {} to {}", path, user.name),
+        errno);
   return {};
 }
 
-// A directory in which every name begins with that of the file `path`, and the
-// files in it. An error when the user could not write there afterwards.
-Status give_directory_of(const std::string& path, const Identity& user) {
+// Of a directory in which every name begins with that of the file `path`, and
+// of the files in it. An error if the user could not write there afterwards.
+Status chown_directory_of(const std::string& path, const Identity& user) {
   const std::string where = directory_of(path);
   const std::string_view prefix =
       std::string_view(path).substr(path.rfind('/') + 1);
@@ -79,21 +80,22 @@ Status give_directory_of(const std::string& path, const Identity& user) {
     return fail("cannot use the directory " + where, errno);
   const std::array<uid_t, 2> owners{kRoot, user.uid};
   if (const auto flaw = find_flaw(where, status, owners))
-    return fail(flaw->what + ": " + flaw->mend);
+    return fail(flaw->what + ": " + flaw->remedy);
   if (user.uid == kRoot)
     return {};
   const auto names = names_in(directory);
   for (const std::string& name : names)
     if (status.st_uid == kRoot && !name.starts_with(prefix))
       return fail(fmt::format(
-          "{0} belongs to root and holds more than {1} ({2}), so it is not "
-          "given to the user {3}, who could not write there: put {1} into a "
+          "{0} belongs to root and holds more than {1} ({2}), so its owner is "
+          "not changed to {3}, who cannot write there: put {1} into a "
           "directory of its own, made by install -d -m 2750 -o {3} -g adm DIR",
           where, prefix, escaped(name), user.name));
   if (status.st_uid == kRoot &&
       ::fchown(directory.get(), user.uid, kSameGroup) != 0)
-    return fail(fmt::format("cannot give {} to the user {}", where, user.name),
-                errno);
+    return fail(
+        fmt::format("cannot change the owner of {} to {}", where, user.name),
+        errno);
   for (const std::string& name : names) {
     if (!name.starts_with(prefix))
       continue;
@@ -101,36 +103,36 @@ Status give_directory_of(const std::string& path, const Identity& user) {
         ::openat(directory.get(), name.c_str(),
                  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     if (!file)
-      continue;  // a link, perhaps: refused when it is used
-    if (Status given = give_file(file, where + "/" + name, user); !given)
-      return given;
+      continue;  // such as a link: opening it later reports it
+    if (Status changed = chown_file(file, where + "/" + name, user); !changed)
+      return changed;
   }
   return {};
 }
 
-void give_state_file(const std::string& path, const Identity& user) {
+void prepare_state_file(const std::string& path, const Identity& user) {
   const std::string where = directory_of(path);
-  // /run is empty after a boot. Whatever the umask.
+  // /run is empty after a boot. The umask does not apply.
   if (::mkdir(where.c_str(), kStateDirectoryMode) == 0)
     ::chmod(where.c_str(), kStateDirectoryMode);
-  // Told when it is written.
-  [[maybe_unused]] const Status ignored = give_directory_of(path, user);
+  // Writing it later reports the error.
+  [[maybe_unused]] const Status ignored = chown_directory_of(path, user);
 }
 
-void give_ecs_file(const std::string& path, const Identity& user) {
-  // Told when it is written.
+void prepare_ecs_file(const std::string& path, const Identity& user) {
+  // Writing it later reports the error.
   if (const auto file = open_trusted(path, O_RDONLY | O_CREAT, kFileMode))
       [[maybe_unused]]
-    const Status ignored = give_file(*file, path, user);
+    const Status ignored = chown_file(*file, path, user);
 }
 
 }  // namespace
 
 Status transfer_ownership(const Config& config, const Identity& user) {
-  give_state_file(config.state_file, user);
+  prepare_state_file(config.state_file, user);
   if (config.ecs_file != "off")
-    give_ecs_file(config.ecs_file, user);
-  return give_directory_of(config.database, user);
+    prepare_ecs_file(config.ecs_file, user);
+  return chown_directory_of(config.database, user);
 }
 
 }  // namespace preload

@@ -23,9 +23,9 @@ namespace preload {
 namespace {
 
 constexpr std::array<KeptCapability, 4> kKept{{
-    {CAP_SYS_PTRACE, "sys_ptrace", Kept::kForGood,
+    {CAP_SYS_PTRACE, "sys_ptrace", Kept::kAlways,
      "to read /proc/PID/environ, exe, cwd and maps of other users' processes"},
-    {CAP_DAC_READ_SEARCH, "dac_read_search", Kept::kForGood,
+    {CAP_DAC_READ_SEARCH, "dac_read_search", Kept::kAlways,
      "the same for non-dumpable ones; to read the configuration again and to "
      "digest libraries"},
     {CAP_AUDIT_WRITE, "audit_write", Kept::kForAuditMessage,
@@ -34,7 +34,7 @@ constexpr std::array<KeptCapability, 4> kKept{{
      "to give listener threads SCHED_FIFO or nice -20"},
 }};
 
-// Two for each CPU, of which there may be 2000 (exec_capture.cc), and the rest.
+// Two for each CPU, of which there may be 2000 (exec_capture.cc), and others.
 constexpr rlim_t kDescriptors = 8192;
 
 constexpr auto kBothSets =
@@ -44,7 +44,7 @@ bool has(capng_type_t set, unsigned capability) {
   return capng_have_capability(set, capability) == 1;
 }
 
-// What of the table the calling thread has, and is to keep.
+// Capabilities of the table that the calling thread has and keeps.
 template <class Predicate>
 std::vector<unsigned> to_keep(Predicate wanted) {
   std::vector<unsigned> keep;
@@ -57,7 +57,7 @@ std::vector<unsigned> to_keep(Predicate wanted) {
 Status read_own() {
   capng_clear(CAPNG_SELECT_ALL);
   if (capng_get_caps_process() != 0)
-    return fail("cannot read our own capabilities", errno);
+    return fail("cannot read the capabilities of this process", errno);
   return {};
 }
 
@@ -89,7 +89,7 @@ Status apply(const std::optional<Identity>& user,
   return {};
 }
 
-// Do not take the word of those calls for it.
+// Reads back what those calls have set.
 Status verify_capabilities(const std::vector<unsigned>& keep) {
   if (Status read = read_own(); !read)
     return read;
@@ -99,7 +99,7 @@ Status verify_capabilities(const std::vector<unsigned>& keep) {
     if (has(CAPNG_PERMITTED, capability) != kept ||
         has(CAPNG_EFFECTIVE, capability) != kept ||
         has(CAPNG_INHERITABLE, capability) || has(CAPNG_AMBIENT, capability))
-      return fail(fmt::format("the capability {} is not as it should be",
+      return fail(fmt::format("the capability {} was not set as requested",
                               capng_capability_to_name(capability)));
   }
   return {};
@@ -110,19 +110,19 @@ Status verify_identity(const Identity& user) {
   std::array<gid_t, 3> gids{};
   if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 ||
       ::getresgid(&gids[0], &gids[1], &gids[2]) != 0)
-    return fail("cannot read our own ids", errno);
+    return fail("cannot read the ids of this process", errno);
   const auto all = [](const auto& ids, auto id) {
     return std::all_of(ids.begin(), ids.end(),
                        [&](auto other) { return other == id; });
   };
   if (!all(uids, user.uid) || !all(gids, user.gid) ||
       ::getgroups(0, nullptr) != 0)
-    return fail("ids of whoever started us are left");
+    return fail("ids of the parent process are left");
   if (user.uid != 0 && ::setresuid(0, 0, 0) == 0)
-    return fail("root can be had again");
+    return fail("uid 0 can be regained");
   for (unsigned capability = 0; capability <= CAP_LAST_CAP; ++capability)
     if (has(CAPNG_BOUNDING_SET, capability))
-      return fail(fmt::format("the capability {} can be had again",
+      return fail(fmt::format("the capability {} can be regained",
                               capng_capability_to_name(capability)));
   return {};
 }
@@ -149,17 +149,15 @@ Result<Identity> find_identity(const std::string& name) {
       ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (found != nullptr)
     return Identity{name, entry.pw_uid, entry.pw_gid};
-  const std::string mend = create_user_remedy(name);
+  const std::string remedy = create_user_remedy(name);
   if (error != 0)
-    return fail(fmt::format("cannot look up the user {} ({})", name, mend),
+    return fail(fmt::format("cannot look up the user {} ({})", name, remedy),
                 error);
   return fail(
-      fmt::format("the user {} that this plugin is to become does not "
-                  "exist: {}",
-                  name, mend));
+      fmt::format("the plugin's user {} does not exist: {}", name, remedy));
 }
 
-void shed_inherited() {
+void reset_inherited_state() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(fd, F_GETFD) < 0)
       ::open("/dev/null", O_RDWR);  // takes the lowest number that is free
@@ -180,7 +178,8 @@ void shed_inherited() {
   }
 }
 
-Status give_up_root(const std::optional<Identity>& user, bool audit_message) {
+Status drop_privileges(const std::optional<Identity>& user,
+                       bool audit_message) {
   if (Status read = read_own(); !read)
     return read;
   const auto keep = to_keep([&](Kept kept) {
@@ -197,11 +196,11 @@ Status give_up_root(const std::optional<Identity>& user, bool audit_message) {
   return verify_identity(*user);
 }
 
-Status reduce_thread(ThreadRole role) {
+Status drop_thread_capabilities(ThreadRole role) {
   if (Status read = read_own(); !read)
     return read;
   const auto keep = to_keep([&](Kept kept) {
-    return kept == Kept::kForGood ||
+    return kept == Kept::kAlways ||
            (kept == Kept::kForAuditMessage && role == ThreadRole::kOther);
   });
   capng_clear(CAPNG_SELECT_CAPS);

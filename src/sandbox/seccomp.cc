@@ -20,7 +20,7 @@
 #include "preload/base/text.h"
 
 // libseccomp's headers name calls by macros; the names alone serve for all
-// architectures, and one that this one lacks is passed over.
+// architectures, and one that this architecture lacks is skipped.
 
 namespace preload {
 namespace {
@@ -54,8 +54,8 @@ constexpr const char* kProcess =
     "statfs64 sync_file_range sysinfo timerfd_create timerfd_gettime "
     "timerfd_settime times umask uname unlink unlinkat utimensat writev";
 
-// Who calls these is not us.
-constexpr const char* kDeadly =
+// The plugin never makes these calls; injected code would.
+constexpr const char* kKill =
     "add_key bpf chroot delete_module execve execveat finit_module fork "
     "fsconfig fsmount fsopen init_module io_uring_setup kexec_file_load "
     "kexec_load keyctl mknod mknodat mount mount_setattr move_mount "
@@ -64,7 +64,7 @@ constexpr const char* kDeadly =
     "process_vm_writev ptrace quotactl reboot request_key setns settimeofday "
     "swapon umount2 unshare userfaultfd vfork";
 
-// Of prctl(2): names, and what libcap-ng asks when it verifies.
+// Of prctl(2): thread names, and what libcap-ng reads to verify.
 constexpr int kSetVma = 0x53564d41;  // newer than the headers of Debian 12
 constexpr std::initializer_list<int> kPrctl{
     PR_SET_NAME,       PR_GET_NAME,         PR_GET_DUMPABLE, PR_CAPBSET_READ,
@@ -85,11 +85,11 @@ class Filter {
     if (!context_)
       error_ = ENOMEM;
     set(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    set(SCMP_FLTATR_CTL_NNP, 0);  // it is set, or loading fails
-    // Without: the kernel would slow us down as it does just-in-time compilers.
-    ignore(SCMP_FLTATR_CTL_SSB, 1);
+    set(SCMP_FLTATR_CTL_NNP, 0);  // drop_privileges() has set it
+    // Otherwise the kernel's mitigation of speculative stores slows us down.
+    set_if_known(SCMP_FLTATR_CTL_SSB, 1);
     constexpr uint32_t kBinaryTree = 2;
-    ignore(SCMP_FLTATR_CTL_OPTIMIZE, kBinaryTree);
+    set_if_known(SCMP_FLTATR_CTL_OPTIMIZE, kBinaryTree);
   }
 
   void rule(uint32_t action, const char* name, Conditions conditions = {}) {
@@ -109,9 +109,9 @@ class Filter {
     for (const std::string& name : split(names, ' '))
       rule(action, name.c_str());
   }
-  // Memory that is executable only when a file's is mapped (a name service's
-  // library, which is loaded when it is first needed), and never writable too;
-  // signals for our own threads.
+  // Memory is executable only if a file is mapped (a name service's library,
+  // loaded when it is first needed), and never also writable. Signals go to
+  // the process's own threads only.
   void allow_own_memory_and_threads() {
     for (const char* name : {"mmap", "mmap2"}) {
       allow(name, {bits(2, PROT_EXEC, 0)});
@@ -129,7 +129,7 @@ class Filter {
       keep(::seccomp_load(context_.get()));
     if (error_ != 0)
       return fail(
-          "cannot filter our system calls (a kernel without "
+          "cannot install the system call filter (a kernel without "
           "CONFIG_SECCOMP_FILTER?)",
           error_);
     return {};
@@ -144,8 +144,8 @@ class Filter {
     if (error_ == 0)
       keep(::seccomp_attr_set(context_.get(), attribute, value));
   }
-  // What older libraries and kernels do without.
-  void ignore(scmp_filter_attr attribute, uint32_t value) {
+  // Errors are ignored: older libraries and kernels lack the attribute.
+  void set_if_known(scmp_filter_attr attribute, uint32_t value) {
     if (context_)
       ::seccomp_attr_set(context_.get(), attribute, value);
   }
@@ -173,7 +173,7 @@ Status confine_process(bool audit_message) {
     filter.allow("prctl", {equal(0, static_cast<scmp_datum_t>(option))});
   filter.allow("prctl",
                {equal(0, PR_CAP_AMBIENT), equal(1, PR_CAP_AMBIENT_IS_SET)});
-  filter.rules(SCMP_ACT_KILL_PROCESS, kDeadly);
+  filter.rules(SCMP_ACT_KILL_PROCESS, kKill);
   return filter.load(true);
 }
 

@@ -70,7 +70,7 @@ TEST(DecodeRule, TakesTheExecRulesApart) {
 
 TEST(DecodeRule, WritesConditionsAsAuditctlDoes) {
   if ((audit_get_features() & AUDIT_FEATURE_BITMAP_EXECUTABLE_PATH) == 0)
-    GTEST_SKIP() << "the kernel's audit features are not to be had (not root?)";
+    GTEST_SKIP() << "the kernel's audit features are not known (not root?)";
   const auto rule =
       decode_rule(compile(AUDIT_FILTER_EXIT, AUDIT_NEVER, "b64", {"execve"},
                           {"exe=/usr/bin/make", "auid>=1000", "auid!=unset",
@@ -87,8 +87,18 @@ TEST(DecodeRule, KnowsTheOtherLists) {
       compile(AUDIT_FILTER_EXCLUDE, AUDIT_ALWAYS, "", {}, {"msgtype=EXECVE"}));
   ASSERT_TRUE(exclude);
   EXPECT_EQ(exclude->list, AuditRule::List::kExclude);
-  EXPECT_THAT(exclude->message_types, ElementsAre(AUDIT_EXECVE));
-  EXPECT_THAT(exclude->conditions, IsEmpty());
+  EXPECT_TRUE(exclude->excludes_exec);
+  EXPECT_EQ(exclude->text(), "always,exclude msgtype=EXECVE");
+  const auto other = decode_rule(
+      compile(AUDIT_FILTER_EXCLUDE, AUDIT_ALWAYS, "", {}, {"msgtype=PATH"}));
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(other->excludes_exec);
+  // Without SYSCALL there is no event: a rule for every exec.
+  const auto all = decode_rule(
+      compile(AUDIT_FILTER_EXCLUDE, AUDIT_ALWAYS, "", {}, {"msgtype=SYSCALL"}));
+  ASSERT_TRUE(all);
+  EXPECT_TRUE(all->excludes_exec);
+  EXPECT_THAT(all->conditions, IsEmpty());
   const auto task =
       decode_rule(compile(AUDIT_FILTER_TASK, AUDIT_NEVER, "", {}, {}));
   ASSERT_TRUE(task);

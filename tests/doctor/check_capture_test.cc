@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/doctor/check_capture.h"
-
 #include <gmock/gmock.h>
 
 #include <cerrno>
@@ -10,6 +8,7 @@
 #include "fake_probe.h"
 #include "preload/base/metrics.h"
 #include "preload/deliver/state_report.h"
+#include "preload/doctor/check.h"
 
 namespace preload {
 namespace {
@@ -21,7 +20,7 @@ using testing::StartsWith;
 class CheckCapture : public testing::Test {
  protected:
   std::string line(const std::string& condition) {
-    return line_of(fake_.examine(), condition);
+    return line_of(fake_.check(), condition);
   }
 
   FakeProbe fake_;
@@ -30,43 +29,18 @@ class CheckCapture : public testing::Test {
 TEST_F(CheckCapture, TellsTheRungOfTheRunningPluginAndWhy) {
   fake_.capture = "nice (SCHED_FIFO refused: Operation not permitted (1))";
   EXPECT_THAT(line("capture mode"),
-              AllOf(StartsWith("warn  capture mode: nice"),
-                    HasSubstr("Operation not permitted (1);")));
+              AllOf(StartsWith("FAIL  capture mode: nice"),
+                    HasSubstr("Operation not permitted (1)):")));
+  fake_.write(FakeProbe::kConfig, "realtime_priority = 0\n");
+  EXPECT_THAT(line("capture mode"), StartsWith("warn  capture mode: nice"));
   fake_.capture = "audit (cannot subscribe: no connector)";
   EXPECT_THAT(line("capture mode"),
               AllOf(StartsWith("FAIL  capture mode: audit"),
-                    HasSubstr("no connector;")));
+                    HasSubstr("no connector):")));
   fake_.write(FakeProbe::kConfig, "capture = audit\n");
   fake_.capture = "audit (configured: capture = audit)";
   EXPECT_THAT(line("capture mode"), StartsWith("warn"));
   fake_.capture = "nonsense";
-  EXPECT_THAT(line("capture mode"), StartsWith("skip"));
-}
-
-TEST_F(CheckCapture, FindsAPluginThatHangs) {
-  fake_.answers = false;
-  const Findings findings = fake_.examine();
-  EXPECT_THAT(line_of(findings, "plugin answers"),
-              AllOf(StartsWith("FAIL"), HasSubstr("pid 101 did not write")));
-  // What it wrote before is still told.
-  EXPECT_THAT(line_of(findings, "capture mode"), StartsWith("ok"));
-}
-
-TEST_F(CheckCapture, DoesNotBelieveTheStateFileOfAnother) {
-  fake_.answers = false;
-  fake_.write_state(99);
-  EXPECT_THAT(line("capture mode"),
-              AllOf(StartsWith("skip"), HasSubstr("is of pid 99")));
-}
-
-TEST_F(CheckCapture, MaySignalOnlyAsRoot) {
-  fake_.probe.uid = 1000;
-  fake_.probe.ask_for_state = [](pid_t) {
-    return Status(fail("cannot send SIGUSR1", EPERM));
-  };
-  EXPECT_THAT(line("capture mode"), StartsWith("ok"));
-  EXPECT_EQ(line("plugin answers"), "");
-  fake_.remove(FakeProbe::kState);
   EXPECT_THAT(line("capture mode"), StartsWith("skip"));
 }
 
@@ -91,33 +65,21 @@ TEST_F(CheckCapture, TriesWhatCouldBeAttainedWithoutAPlugin) {
                     HasSubstr("no connector here")));
 }
 
-TEST_F(CheckCapture, NamesTheDropInForEachWayInWhichSystemdDenies) {
-  fake_.systemctl = "RestrictRealtime=yes\nNeedDaemonReload=yes\n";
-  EXPECT_THAT(line("real-time"), AllOf(StartsWith("FAIL"),
-                                       HasSubstr("has not read the drop-in " +
-                                                 std::string(kDropIn)),
-                                       HasSubstr("daemon-reload")));
-  fake_.systemctl = "RestrictRealtime=yes\nNeedDaemonReload=no\n";
-  EXPECT_THAT(line("real-time"),
-              AllOf(StartsWith("FAIL"),
-                    HasSubstr("overrules " + std::string(kDropIn))));
+TEST_F(CheckCapture, NamesTheDropInWhereSystemdDeniesRealTime) {
+  fake_.capture = "nice (SCHED_FIFO refused: Operation not permitted)";
+  EXPECT_THAT(line("capture mode"),
+              AllOf(StartsWith("FAIL"), HasSubstr("daemon-reload"),
+                    HasSubstr("overrides " + std::string(kDropIn))));
   fake_.remove(kDropIn);
-  EXPECT_THAT(line("real-time"),
+  EXPECT_THAT(line("capture mode"),
               AllOf(StartsWith("FAIL"),
                     HasSubstr("install the drop-in " + std::string(kDropIn))));
-}
-
-TEST_F(CheckCapture, LeavesSystemdAloneWhereItIsOfNoConcern) {
-  fake_.systemctl = "RestrictRealtime=yes\n";
-  fake_.write(FakeProbe::kConfig, "realtime_priority = 0\n");
-  EXPECT_EQ(line("real-time"), "");
-  fake_.write(FakeProbe::kConfig, "");
-  fake_.probe.run_command = [](const auto&) {
-    return Result<std::string>(fail("cannot run systemctl", ENOENT));
-  };
-  EXPECT_THAT(line("real-time"), StartsWith("skip"));
+  fake_.end_process(FakeProbe::kPlugin);
+  EXPECT_THAT(line("capture mode"),
+              AllOf(StartsWith("FAIL  capture mode attainable: nice"),
+                    HasSubstr("install the drop-in")));
   fake_.remove("/run/systemd");
-  EXPECT_EQ(line("real-time"), "");
+  EXPECT_THAT(line("capture mode"), StartsWith("ok"));
 }
 
 TEST_F(CheckCapture, TellsLossesAndErrors) {
@@ -144,16 +106,16 @@ TEST_F(CheckCapture, UnderstandsWhatThePluginWrites) {
   facts.capture_reason = "SCHED_FIFO refused (why: because)";
   fake_.answers = false;
   fake_.write(FakeProbe::kState, state_report(facts, metrics));
-  const Findings findings = fake_.examine();
-  EXPECT_THAT(line_of(findings, "capture mode"),
-              HasSubstr("SCHED_FIFO refused (why: because);"));
-  const std::string losses = line_of(findings, "losses");
+  const CheckReport report = fake_.check();
+  EXPECT_THAT(line_of(report, "capture mode"),
+              HasSubstr("SCHED_FIFO refused (why: because)):"));
+  const std::string losses = line_of(report, "losses");
   size_t told = 0;
   for (size_t at = losses.find(" 7 "); at != std::string::npos;
        at = losses.find(" 7 ", at + 1))
     ++told;
   EXPECT_EQ(told, 7U) << losses;
-  EXPECT_THAT(line_of(findings, "errors"),
+  EXPECT_THAT(line_of(report, "errors"),
               HasSubstr("7 of the database, 7 of delivery"));
 }
 

@@ -17,45 +17,29 @@ using testing::StartsWith;
 
 TEST(Check, FindsNothingWrongWithAHealthyDeployment) {
   FakeProbe fake;
-  const Findings findings = fake.examine();
-  EXPECT_FALSE(any_broken(findings));
-  for (const Finding& finding : findings)
-    EXPECT_TRUE(finding.health == Health::kGood ||
-                finding.health == Health::kNote)
-        << to_line(finding);
-  for (const char* condition : {"configuration",
-                                "kernel auditing",
-                                "audit records lost",
-                                "audit backlog",
-                                "exec rules for b64",
-                                "exec rules for b32",
-                                "watch of /etc/ld.so.preload",
-                                "auditd running",
-                                "auditd's plugin entry",
-                                "plugin binary",
-                                "plugin running",
-                                "real-time scheduling",
-                                "plugin answers",
-                                "capture mode",
-                                "losses since start",
-                                "errors since start",
-                                "database directory",
-                                "database file",
-                                "space for the database",
-                                "database healthy",
-                                "coverage today",
-                                "alerts waiting",
-                                "syslog"})
-    EXPECT_THAT(line_of(findings, condition), StartsWith("ok    "))
-        << condition;
+  const CheckReport report = fake.check();
+  EXPECT_EQ(report.summary(), "0 failed, 0 warnings, 0 skipped");
+  for (const char* condition :
+       {"configuration",      "kernel auditing",
+        "audit records lost", "exec rules for b64",
+        "exec rules for b32", "watch of /etc/ld.so.preload",
+        "auditd running",     "auditd's plugin entry",
+        "plugin binary",      "plugin running",
+        "plugin's user",      "plugin answers",
+        "capture mode",       "losses since start",
+        "errors since start", "database directory",
+        "database file",      "space for the database",
+        "database healthy",   "coverage today",
+        "alerts waiting",     "syslog"})
+    EXPECT_THAT(line_of(report, condition), StartsWith("ok    ")) << condition;
 }
 
 // Each of these breaks a deployment in the one way that it names.
 struct Fault {
   const char* name;
   void (*make)(FakeProbe&);
-  const char* line;  // the only broken one begins so
-  const char* mend;  // and has this in it
+  const char* line;    // the only failure begins so
+  const char* remedy;  // and has this in it
 };
 
 class CheckFault : public testing::TestWithParam<Fault> {};
@@ -63,9 +47,9 @@ class CheckFault : public testing::TestWithParam<Fault> {};
 TEST_P(CheckFault, IsTheOneThatIsReported) {
   FakeProbe fake;
   GetParam().make(fake);
-  const std::string lines = broken_lines(fake.examine());
+  const std::string lines = failed_lines(fake.check());
   EXPECT_THAT(lines, StartsWith(GetParam().line));
-  EXPECT_THAT(lines, HasSubstr(GetParam().mend));
+  EXPECT_THAT(lines, HasSubstr(GetParam().remedy));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1) << lines;
 }
 
@@ -87,11 +71,10 @@ std::vector<Fault> faults() {
        "preload.conf again and restart auditd"},
       {"RealtimeDeniedBySystemd",
        [](FakeProbe& fake) {
-         fake.systemctl = "RestrictRealtime=yes\nNeedDaemonReload=no\n";
          fake.remove(kDropIn);
          fake.capture = "nice (SCHED_FIFO refused: Operation not permitted)";
        },
-       "FAIL  real-time scheduling of auditd.service: denied by systemd",
+       "FAIL  capture mode: nice (SCHED_FIFO refused: ",
        "/usr/lib/systemd/system/auditd.service.d/50-audisp-preload.conf"},
       {"DatabaseIsNotWritable",
        [](FakeProbe& fake) {
@@ -106,8 +89,9 @@ std::vector<Fault> faults() {
        "FAIL  kernel auditing: off", "auditctl -e 1"},
       {"AuditdGaveUpRestarting",
        [](FakeProbe& fake) { fake.end_process(FakeProbe::kPlugin); },
-       "FAIL  plugin running: its entry is active, but auditd (pid 100) has no "
-       "such process: auditd gave up restarting it (max_restarts = 7)",
+       "FAIL  plugin running: /etc/audit/plugins.d/preload.conf is active, but "
+       "auditd (pid 100) has no such process: it gave up restarting it "
+       "(max_restarts = 7)",
        "journalctl"},
   };
 }
@@ -117,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(All, CheckFault, testing::ValuesIn(faults()),
                            return std::string(fault.param.name);
                          });
 
-TEST(Check, SaysWhatItCouldNotLookAtWithoutRoot) {
+TEST(Check, SaysWhatItCannotCheckWithoutRoot) {
   FakeProbe fake;
   fake.probe.uid = 1000;
   fake.probe.audit_status = []() -> Result<AuditStatus> {
@@ -126,13 +110,12 @@ TEST(Check, SaysWhatItCouldNotLookAtWithoutRoot) {
   fake.probe.audit_rules = []() -> Result<std::vector<AuditRule>> {
     return fail("cannot ask", EPERM);
   };
-  const Findings findings = fake.examine();
-  EXPECT_FALSE(any_broken(findings)) << broken_lines(findings);
+  const CheckReport report = fake.check();
+  EXPECT_EQ(failed_lines(report), "");
   for (const char* condition :
        {"kernel auditing", "exec rules", "auditd running", "plugin running",
         "capture mode attainable"})
-    EXPECT_THAT(line_of(findings, condition), StartsWith("skip  "))
-        << condition;
+    EXPECT_THAT(line_of(report, condition), StartsWith("skip  ")) << condition;
 }
 
 TEST(Check, TellsTheRuleAndEachExceptionWithItsHits) {
@@ -149,24 +132,24 @@ TEST(Check, TellsTheRuleAndEachExceptionWithItsHits) {
                                          1'795'484'879'068'000)
                     .has_value());
   }
-  const Findings findings = fake.examine();
-  EXPECT_THAT(line_of(findings, "rule"), HasSubstr("not seen on this machine "
-                                                   "for 5d"));
-  EXPECT_EQ(line_of(findings, "exception (line 2)"),
+  const CheckReport report = fake.check();
+  EXPECT_THAT(line_of(report, "rule"), HasSubstr("not seen on this machine "
+                                                 "for 5d"));
+  EXPECT_EQ(line_of(report, "exception (line 2)"),
             "note  exception (line 2): process.name:stdbuf - 12 hits, last "
             "2026-11-24T01:47:59.068Z");
-  EXPECT_THAT(line_of(findings, "exception (line 3)"), HasSubstr("never hit"));
+  EXPECT_THAT(line_of(report, "exception (line 3)"), HasSubstr("never hit"));
 }
 
 TEST(Check, GoesOnWithTheDefaultsWhenTheConfigurationIsBroken) {
   FakeProbe fake;
   fake.write(FakeProbe::kConfig, "history_window = x\n");
-  const Findings findings = fake.examine();
-  EXPECT_THAT(line_of(findings, "configuration"),
+  const CheckReport report = fake.check();
+  EXPECT_THAT(line_of(report, "configuration"),
               testing::AllOf(StartsWith("FAIL  configuration: "),
                              HasSubstr(":1: history_window")));
-  EXPECT_THAT(line_of(findings, "database healthy"), StartsWith("ok"));
-  EXPECT_EQ(line_of(findings, "rule"), "");
+  EXPECT_THAT(line_of(report, "database healthy"), StartsWith("ok"));
+  EXPECT_EQ(line_of(report, "rule"), "");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole and healthy deployment in a folder, for a test to break.
+// A complete, working deployment in a folder, for a test to break.
 #pragma once
 
 #include <fmt/format.h>
@@ -74,16 +74,12 @@ class FakeProbe {
     probe.audit_rules = [this] {
       return Result<std::vector<AuditRule>>(rules);
     };
-    probe.run_command = [this](const std::vector<std::string>&) {
-      return Result<std::string>(systemctl);
-    };
-    probe.ask_for_state = [this](pid_t pid) -> Status {
+    probe.request_state = [this](pid_t pid) -> Status {
       if (answers)
         write_state(pid);
       return {};
     };
     probe.probe_connector = [] { return Status(); };
-    probe.selinux_label = [this](const std::string&) { return label; };
     probe.try_realtime = [](int) { return 0; };
     probe.space = [](const std::string&) {
       return Result<Space>(Space{uint64_t{10} << 30, true, false});
@@ -114,40 +110,34 @@ class FakeProbe {
                    const std::string& executable,
                    const std::string& cmdline = "") const {
     const std::string folder = fmt::format("/proc/{}/", pid);
-    std::string stat = fmt::format("{} ({}) S {}", pid, comm, parent);
-    for (int field = 5; field < 22; ++field)
-      stat += " 0";
-    write(folder + "stat", stat + fmt::format(" {} 0 0\n", start_ticks));
     write(folder + "status",
-          fmt::format("Name:\t{0}\nUid:\t{1}\t{1}\t{1}\t{1}\n", comm,
-                      ::geteuid()));
+          fmt::format("Name:\t{}\nState:\tS (sleeping)\nPPid:\t{}\n", comm,
+                      parent));
     write(folder + "cmdline", cmdline);
     std::filesystem::create_symlink(executable, probe.at(folder + "exe"));
   }
   void end_process(pid_t pid) const { remove(fmt::format("/proc/{}", pid)); }
   void write_state(pid_t pid) {
-    const std::string text =
-        fmt::format("version: 0\npid: {}\ncapture: {}\n{}", pid, capture, more);
+    const std::string text = fmt::format(
+        "version: 0\npid: {}\nstarted: {}\nwritten: {}\ncapture: {}\n{}", pid,
+        started, ++written, capture, more);
     write(std::string(kState) + ".new", text, 0644);
     std::filesystem::rename(probe.at(std::string(kState) + ".new"),
                             probe.at(kState));
   }
 
-  [[nodiscard]] Findings examine() const {
-    return preload::examine(probe, kConfig);
-  }
+  [[nodiscard]] CheckReport check() const { return run_checks(probe, kConfig); }
 
   FakeClock clock;
   SystemProbe probe;
-  AuditStatus status{1, kAuditd, 8192, 3, 0};
+  AuditStatus status{1, kAuditd, 8192, 0};
   std::vector<AuditRule> rules{exec_rule(b64()), exec_rule(b32()),
                                watch_rule()};
-  std::string systemctl = "RestrictRealtime=no\nNeedDaemonReload=no\n";
   std::string capture = "realtime";
-  std::string label;  // SELinux's of the plugin's file
-  std::string more;   // of the state file
+  std::string started = "2020-01-01T00:00:00.000Z";
+  std::string more;  // of the state file
   bool answers = true;
-  int64_t start_ticks = 0;
+  int written = 0;  // state files
 
  private:
   void install() {
@@ -163,9 +153,6 @@ class FakeProbe {
     std::filesystem::create_directories(probe.at("/run/systemd/system"));
   }
   void run_processes() {
-    // Booted now, and auditd started an hour later than all was installed.
-    write("/proc/stat", fmt::format("cpu 0\nbtime {}\n", ::time(nullptr)));
-    start_ticks = 3600 * ::sysconf(_SC_CLK_TCK);
     add_process(kAuditd, 1, "auditd", "/usr/sbin/auditd",
                 std::string("/sbin/auditd\0", 13));
     add_process(kPlugin, kAuditd, "audisp-preload", "/usr/sbin/audisp-preload");
@@ -210,20 +197,20 @@ class FakeProbe {
 
 // Lines of the report whose condition begins with `condition`; for a test
 // that expects exactly one.
-inline std::string line_of(const Findings& findings,
+inline std::string line_of(const CheckReport& report,
                            const std::string& condition) {
   std::string lines;
-  for (const Finding& finding : findings)
-    if (finding.condition.starts_with(condition))
-      lines += (lines.empty() ? "" : "\n") + to_line(finding);
+  for (const CheckResult& result : report.results())
+    if (result.condition.starts_with(condition))
+      lines += (lines.empty() ? "" : "\n") + to_line(result);
   return lines;
 }
 
-inline std::string broken_lines(const Findings& findings) {
+inline std::string failed_lines(const CheckReport& report) {
   std::string lines;
-  for (const Finding& finding : findings)
-    if (finding.health == Health::kBroken)
-      lines += to_line(finding) + "\n";
+  for (const CheckResult& result : report.results())
+    if (result.status == CheckStatus::kFailed)
+      lines += to_line(result) + "\n";
   return lines;
 }
 

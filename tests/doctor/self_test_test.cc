@@ -28,7 +28,7 @@ class SelfTesting : public testing::Test {
     test_.database = dir_ / "history.db";
     test_.variable = "LD_PRELOAD";
     test_.value = "/nonexistent/audisp-preload-self-test-1";
-    test_.patience_ms = 50;
+    test_.timeout_ms = 50;
     auto opened = Store::open(test_.database, clock_);
     EXPECT_TRUE(opened.has_value());
     store_ = std::move(*opened);
@@ -62,7 +62,7 @@ class SelfTesting : public testing::Test {
     const auto result = run_self_test(test_);
     if (!result)
       return {false, result.error().message()};
-    return {result->passed(), in_words(test_, *result)};
+    return {result->passed(), result_text(test_, *result)};
   }
 
   FakeClock clock_;
@@ -83,7 +83,7 @@ TEST_F(SelfTesting, PassesWhenTheAlertIsSent) {
 
 TEST_F(SelfTesting, WaitsForStagesThatTakeTheirTime) {
   std::thread plugin;
-  test_.patience_ms = 10'000;
+  test_.timeout_ms = 10'000;
   test_.start = [&](const std::string&, const std::string& value) -> Status {
     plugin = std::thread([this, value] {
       ::usleep(30'000);

@@ -16,29 +16,25 @@
 namespace preload {
 namespace {
 
-class ThisMachine : public testing::Test {
+class ThisSystem : public testing::Test {
  protected:
   SystemClock clock_;
-  SystemProbe machine_ = this_system(clock_);
+  SystemProbe probe_ = this_system(clock_);
 };
 
-TEST_F(ThisMachine, FindsThisProcess) {
-  const auto self = find_process(machine_, ::getpid());
+TEST_F(ThisSystem, FindsThisProcess) {
+  const auto self = find_process(probe_, ::getpid());
   ASSERT_TRUE(self);
   EXPECT_EQ(self->parent, ::getppid());
-  EXPECT_EQ(self->uid, ::geteuid());
   EXPECT_EQ(self->executable,
             std::filesystem::read_symlink("/proc/self/exe").string());
   EXPECT_FALSE(self->deleted);
   ASSERT_FALSE(self->argv.empty());
   EXPECT_FALSE(self->argv[0].empty());
-  const int64_t age_us = clock_.wall_us() - self->started_us;
-  EXPECT_GT(age_us, -2 * kMicrosPerSecond);
-  EXPECT_LT(age_us, 3600 * kMicrosPerSecond);
 }
 
-TEST_F(ThisMachine, FindsChildrenButNoZombies) {
-  const auto mine = [&] { return children_of(machine_, ::getpid()); };
+TEST_F(ThisSystem, FindsChildrenButNoZombies) {
+  const auto mine = [&] { return children_of(probe_, ::getpid()); };
   const auto is = [](pid_t pid) {
     return [pid](const Process& process) { return process.pid == pid; };
   };
@@ -54,28 +50,18 @@ TEST_F(ThisMachine, FindsChildrenButNoZombies) {
   ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
   children = mine();
   EXPECT_EQ(std::count_if(children.begin(), children.end(), is(child)), 0);
-  EXPECT_FALSE(find_process(machine_, child));
+  EXPECT_FALSE(find_process(probe_, child));
   ::waitpid(child, nullptr, 0);
-  EXPECT_FALSE(find_process(machine_, child));
+  EXPECT_FALSE(find_process(probe_, child));
 }
 
-TEST_F(ThisMachine, RunsCommands) {
-  EXPECT_EQ(machine_.run_command({"echo", "a b"}).value(), "a b\n");
-  EXPECT_FALSE(machine_.run_command({"false"}));
-  const auto missing = machine_.run_command({"no-such-program-here"});
-  ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().code.value(), ENOENT);
-  EXPECT_FALSE(machine_.run_command(
-      {"sh", "-c", "dd if=/dev/zero bs=1024 count=200 2>/dev/null"}));
-}
-
-TEST_F(ThisMachine, ExaminesAFileSystem) {
-  const auto space = machine_.space("/proc");
+TEST_F(ThisSystem, ExaminesAFileSystem) {
+  const auto space = probe_.space("/proc");
   ASSERT_TRUE(space);
-  EXPECT_FALSE(machine_.space("/no/such/folder"));
+  EXPECT_FALSE(probe_.space("/no/such/folder"));
 }
 
-TEST(SystemProbe, ReadsCommsWithParenthesesAndReplacedPrograms) {
+TEST(SystemProbe, ReadsOddCommsAndReplacedPrograms) {
   FakeProbe fake;
   fake.add_process(500, 400, "a) S 7 (b", "/usr/bin/x y (deleted)",
                    std::string("x\0\0-c\0", 6));
@@ -90,13 +76,13 @@ TEST(SystemProbe, ReadsCommsWithParenthesesAndReplacedPrograms) {
 }
 
 TEST(KeyValues, AreReadAsAuditdDoes) {
-  const auto pairs =
-      key_values("# active = no\n\nActive = yes \n path=/a=b\nnothing\n");
-  ASSERT_EQ(pairs.size(), 2U);
-  EXPECT_EQ(pairs[0].key, "active");
-  EXPECT_EQ(pairs[0].value, "yes");
-  EXPECT_EQ(pairs[1].key, "path");
-  EXPECT_EQ(pairs[1].value, "/a=b");
+  const KeyValues values = key_values(
+      "# active = no\n\nactive = no\nActive = yes \n path=/a=b\nnothing\n",
+      '=');
+  EXPECT_THAT(values, testing::ElementsAre(testing::Pair("active", "yes"),
+                                           testing::Pair("path", "/a=b")));
+  EXPECT_THAT(key_values("Name:\ta:b\n", ':'),
+              testing::ElementsAre(testing::Pair("name", "a:b")));
 }
 
 TEST(FindFlaw, NamesOwnerAndMode) {
@@ -105,13 +91,13 @@ TEST(FindFlaw, NamesOwnerAndMode) {
   status.st_mode = S_IFREG | 0640;
   EXPECT_FALSE(find_flaw(probe, "/x", status));
   status.st_mode = S_IFREG | 0660;
-  EXPECT_EQ(find_flaw(probe, "/x", status)->mend, "chmod go-w /x");
+  EXPECT_EQ(find_flaw(probe, "/x", status)->remedy, "chmod go-w /x");
   status.st_mode = S_IFREG | 0642;
   EXPECT_NE(find_flaw(probe, "/x", status)->what.find("0642"),
             std::string::npos);
   status.st_mode = S_IFREG | 0640;
   status.st_uid = 33;
-  EXPECT_EQ(find_flaw(probe, "/x", status)->mend, "chown root /x");
+  EXPECT_EQ(find_flaw(probe, "/x", status)->remedy, "chown root /x");
   EXPECT_FALSE(find_flaw(probe, "/x", status, 33));
   EXPECT_TRUE(find_flaw(probe, "/x", status, 34));
 }

@@ -161,8 +161,8 @@ TEST_F(PrivilegesLive, RefusesToStartWithoutItsUser) {
            "audit\\n' >$d/conf; chmod 0640 $d/conf; \"$0\" --config "
            "$d/conf 2>&1 </dev/null; echo status $?; rm -r $d",
            binary()});
-  EXPECT_NE(ran.output.find("the user no-such-user that this plugin is to "
-                            "become does not exist: create it"),
+  EXPECT_NE(ran.output.find("the plugin's user no-such-user does not exist: "
+                            "create it"),
             std::string::npos)
       << ran.output;
   EXPECT_NE(ran.output.find("status 4"), std::string::npos) << ran.output;

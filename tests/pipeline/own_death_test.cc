@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A part of the plugin that hangs, crashes or runs out of memory ends the whole
-// of it, visibly: auditd starts it again.
+// A stage of the plugin that hangs or runs out of memory ends the process with
+// a message: auditd starts it again.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -17,6 +17,11 @@ namespace {
 constexpr int kStuck = 6;  // EXIT STATUS in the manual
 constexpr int kFailed = 5;
 
+// The least bound of the watchdog (base/timing.h), and a time that exceeds it
+// by its check each second.
+constexpr const char* kWatchdog = "watchdog = 3s\n";
+constexpr auto kOverBound = std::chrono::milliseconds(4500);
+
 constexpr const char* kNeedsRoot =
     "needs root, to stop a thread of a process that is not dumpable";
 
@@ -24,17 +29,19 @@ class OwnDeath : public PluginTest {
  protected:
   OwnDeath() { watch_own_variable(); }
 
-  // Both ways that it has to say something.
-  void expect_told(const std::string& words) {
+  // In syslog and on standard error.
+  void expect_logged(const std::string& words) {
     EXPECT_TRUE(eventually(5, [&] { return !log_.with(words).empty(); }))
         << words;
     EXPECT_NE(content_of(dir_ / "stderr").find(words), std::string::npos)
         << content_of(dir_ / "stderr");
   }
 
-  // With a `second` thread, the stage goes on while one of them does.
-  void expect_watched(const std::string& thread_name, const std::string& stage,
-                      const std::string& second = "") {
+  // Stops the thread (and the `second` of the same stage), and expects that the
+  // plugin ends.
+  void expect_end_when_stopped(const std::string& thread_name,
+                               const std::string& stage,
+                               const std::string& second = "") {
     const pid_t id = thread_name.empty() ? plugin_ : thread(thread_name);
     ASSERT_NE(id, 0) << thread_name;
     std::optional<StoppedThread> other;
@@ -48,24 +55,24 @@ class OwnDeath : public PluginTest {
     const int status = stopped.wait_for_end(std::exchange(plugin_, 0));
     ASSERT_TRUE(WIFEXITED(status)) << status;
     EXPECT_EQ(WEXITSTATUS(status), kStuck);
-    expect_told("stage " + stage + " has made no progress for ");
+    expect_logged("stage " + stage + " has made no progress for ");
   }
 
-  // What is new to it after a start is alerted.
-  void expect_well(const std::string& value) {
+  // A new value is alerted.
+  void expect_alert(const std::string& value) {
     feed(test::joined(test::event_records(child({own(value)}))));
     EXPECT_TRUE(eventually(10, [&] { return !log_.with(value).empty(); }));
   }
 };
 
-TEST_F(OwnDeath, AStuckStoreIsNamedAndAnotherStartGoesOn) {
+TEST_F(OwnDeath, AStuckStoreIsNamedAndTheNextStartGoesOn) {
   if (::geteuid() != 0)
     GTEST_SKIP() << kNeedsRoot;
-  start_and_wait("watchdog = 3s\n");
-  expect_well("/before");
-  expect_watched("store", "store");
-  start_and_wait("watchdog = 3s\n");
-  expect_well("/after");
+  start_and_wait(kWatchdog);
+  expect_alert("/before");
+  expect_end_when_stopped("store", "store");
+  start_and_wait(kWatchdog);
+  expect_alert("/after");
   EXPECT_EQ(stop(), 0);
   EXPECT_EQ(query("SELECT group_concat(value) FROM first_seen WHERE value "
                   "IN ('/before', '/after')"),
@@ -75,14 +82,14 @@ TEST_F(OwnDeath, AStuckStoreIsNamedAndAnotherStartGoesOn) {
 TEST_F(OwnDeath, AStuckInputIsNamed) {
   if (::geteuid() != 0)
     GTEST_SKIP() << kNeedsRoot;
-  start_and_wait("watchdog = 3s\n");
-  expect_watched("", "input");
+  start_and_wait(kWatchdog);
+  expect_end_when_stopped("", "input");
 }
 
-TEST_F(OwnDeath, AStuckRelayIsToldOfAndBorneForTenTimesAsLong) {
+TEST_F(OwnDeath, AStuckRelayIsReportedAndNotFatalAtTheBound) {
   if (::geteuid() != 0)
     GTEST_SKIP() << kNeedsRoot;
-  start_and_wait("watchdog = 3s\n");
+  start_and_wait(kWatchdog);
   {
     const StoppedThread stopped(thread("relay"));
     ASSERT_TRUE(stopped.good());
@@ -97,10 +104,10 @@ TEST_F(OwnDeath, AStuckRelayIsToldOfAndBorneForTenTimesAsLong) {
   EXPECT_EQ(stop(), 0);
 }
 
-TEST_F(OwnDeath, AStuckListenerIsNamedWhenAnExecWaitsForIt) {
+TEST_F(OwnDeath, AStuckListenerIsNamedWhileExecsWait) {
   if (::geteuid() != 0)
     GTEST_SKIP() << "needs root, for the process connector";
-  start_and_wait("watchdog = 3s\ncapture = auto\n");
+  start_and_wait(std::string(kWatchdog) + "capture = auto\n");
   std::map<std::string, std::string> stages;
   for (int cpu = 0; cpu < 1024; ++cpu)
     if (thread(fmt::format("exec/{}", cpu)) != 0) {
@@ -120,21 +127,21 @@ TEST_F(OwnDeath, AStuckListenerIsNamedWhenAnExecWaitsForIt) {
   {
     const StoppedThread one(thread(first));
     ASSERT_TRUE(one.good());
-    std::this_thread::sleep_for(std::chrono::seconds(5));
+    std::this_thread::sleep_for(kOverBound);
     EXPECT_TRUE(log_.with("has made no progress").empty());
-    expect_well("/beside");
+    expect_alert("/beside");
   }
-  expect_watched(first, stage, first + "+");
+  expect_end_when_stopped(first, stage, first + "+");
   done = true;
   execs.join();
 }
 
-TEST_F(OwnDeath, NobodyIsStuckWhoWasNotAllowedToRun) {
-  start_and_wait("watchdog = 3s\n");
+TEST_F(OwnDeath, AStoppedProcessIsNotStuck) {
+  start_and_wait(kWatchdog);
   ::kill(plugin_, SIGSTOP);
-  std::this_thread::sleep_for(std::chrono::seconds(5));
+  std::this_thread::sleep_for(kOverBound);
   ::kill(plugin_, SIGCONT);
-  expect_well("/continued");
+  expect_alert("/continued");
   EXPECT_EQ(stop(), 0);
 }
 
@@ -142,7 +149,7 @@ TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
   if (kSanitizer)
     GTEST_SKIP() << "the sanitizer's own memory has no such limit";
   start_and_wait();
-  expect_well("/stored");
+  expect_alert("/stored");
   rlimit before{};
   ASSERT_EQ(::prlimit(plugin_, RLIMIT_AS, nullptr, &before), 0);
   // What it has is all that it gets: any large allocation fails.
@@ -163,9 +170,9 @@ TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
   EXPECT_TRUE(ended);
   ASSERT_TRUE(WIFEXITED(status)) << status;
   EXPECT_EQ(WEXITSTATUS(status), kFailed);
-  expect_told("thread failed: std::bad_alloc");
+  expect_logged("thread failed: std::bad_alloc");
   start_and_wait();
-  expect_well("/again");
+  expect_alert("/again");
   EXPECT_EQ(stop(), 0);
   EXPECT_EQ(query("SELECT state FROM recent_alerts WHERE value = '/stored'"),
             "sent");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// In children that step down as the plugin does: what is left to them, and what
-// happens when they try the rest.
+// In children that drop privileges as the plugin does: what they may do, and
+// what happens when they try more.
 #include "preload/sandbox/privileges.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ namespace preload {
 namespace {
 
 constexpr int kKilled = 1000;     // by the filter
-constexpr int kNotReduced = 200;  // the child could not step down
+constexpr int kNotReduced = 200;  // the child could not drop privileges
 
 bool filtered() {
   return confinement_text() == "system calls filtered";
@@ -55,26 +55,28 @@ int outcome_of(const std::function<bool()>& prepare,
   return WEXITSTATUS(status);
 }
 
-bool step_down(bool audit_message) {
+bool confine(bool audit_message) {
   const auto user = find_identity("daemon");
-  return user && give_up_root(*user, audit_message) &&
-         reduce_thread(ThreadRole::kOther) && confine_process(audit_message);
+  return user && drop_privileges(*user, audit_message) &&
+         drop_thread_capabilities(ThreadRole::kOther) &&
+         confine_process(audit_message);
 }
 
 class Privileges : public testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0)
-      GTEST_SKIP() << "only root can give up being root";
+      GTEST_SKIP() << "only root can become another user";
   }
   static int running(const std::function<long()>& attempt,
                      bool audit_message = false) {
-    return outcome_of([=] { return step_down(audit_message); }, attempt);
+    return outcome_of([=] { return confine(audit_message); }, attempt);
   }
   static int listening(const std::function<long()>& attempt) {
     return outcome_of(
         [] {
-          return step_down(true) && reduce_thread(ThreadRole::kListener) &&
+          return confine(true) &&
+                 drop_thread_capabilities(ThreadRole::kListener) &&
                  confine_listener();
         },
         attempt);
@@ -131,8 +133,8 @@ TEST_F(Privileges, KeepsWhatTheTableSaysAndNoMore) {
 TEST_F(Privileges, RootWithoutItsCapabilitiesIsWhatUserRootMeans) {
   const auto prepare = [] {
     const auto root = find_identity("root");
-    return root && give_up_root(*root, false) &&
-           reduce_thread(ThreadRole::kOther);
+    return root && drop_privileges(*root, false) &&
+           drop_thread_capabilities(ThreadRole::kOther);
   };
   EXPECT_EQ(outcome_of(prepare, [] { return status_is("Uid", "0\t0\t0\t0"); }),
             0);
@@ -156,7 +158,7 @@ TEST_F(Privileges, MayReadWhatItIsForAndWriteNothingOfRoots) {
   EXPECT_EQ(running([] { return ::unlink("/etc/passwd"); }), EACCES);
 }
 
-TEST_F(Privileges, WhatOnlyAnIntruderWouldCallEndsTheProcess) {
+TEST_F(Privileges, CallsOfInjectedCodeEndTheProcess) {
   if (!filtered())
     GTEST_SKIP() << confinement_text();
   char program[] = "/bin/true";
@@ -245,7 +247,7 @@ TEST_F(Privileges, AUserThatDoesNotExistIsNamedWithTheRemedy) {
   EXPECT_NE(found.error().message().find("user = root"), std::string::npos);
 }
 
-TEST(ShedInherited, LeavesNothingOfTheCaller) {
+TEST(ResetInheritedState, ResetsWhatTheParentLeft) {
   const int inherited = ::open("/dev/null", O_RDONLY);
   ASSERT_GT(inherited, 2);
   const auto left = [&](const std::function<bool()>& look) {
@@ -259,7 +261,7 @@ TEST(ShedInherited, LeavesNothingOfTheCaller) {
           ::close(1);
           const rlimit few_files{256, 4096};
           ::setrlimit(RLIMIT_NOFILE, &few_files);
-          shed_inherited();
+          reset_inherited_state();
           return true;
         },
         [&] { return look() ? 0L : (errno = EDOM, -1L); });

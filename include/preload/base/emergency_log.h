@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last message of a process that cannot use its log any more, because other
-// threads hang or failed. (What a crash leaves is audit's ANOM_ABEND record and
-// auditd's own message.)
+// threads hang or failed. (A crash is reported by audit's ANOM_ABEND record and
+// by auditd.)
 #pragma once
 
 #include <string>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How threads are started: with a name, and with one place where what they
-// could not handle ends up.
+// Starts threads with a name and a handler of their uncaught exceptions.
 #pragma once
 
 #include <functional>
@@ -9,11 +8,11 @@
 
 namespace preload {
 
-// Told, on the failing thread, what went wrong.
+// Called on the failing thread with the error.
 using ThreadFailed = std::function<void(const std::string&)>;
 
-// `name` (15 characters at most) is what debuggers, ps -L and the last words
-// show. An exception that leaves `body` goes to `failed`; without one it ends
+// `name` (15 characters at most) is shown by debuggers, ps -L and the emergency
+// log. An exception that leaves `body` goes to `failed`; without one it ends
 // the process.
 [[nodiscard]] std::thread start_thread(std::string name,
                                        std::function<void()> body,

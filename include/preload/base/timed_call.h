@@ -14,8 +14,8 @@
 
 namespace preload {
 
-// Runs jobs one at a time on a worker thread. A worker that exceeds the limit is
-// abandoned, and the next job gets a new one. For use by one thread.
+// Runs jobs one at a time on a worker thread. A worker that exceeds the limit
+// is abandoned, and the next job gets a new one. For use by one thread.
 //
 // Why reading /proc/PID needs this: environ, stat, auxv, exe, cwd and root wait
 // for the end of an exec, the exec waits for the close-on-exec files that it

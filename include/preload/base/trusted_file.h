@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that decide what a privileged daemon does or hold what it knows, and
-// that only root and the daemon itself may write.
+// Files that control a privileged daemon or hold its data: only root and the
+// daemon itself may write them.
 #pragma once
 
 #include <fcntl.h>
@@ -16,10 +16,10 @@
 
 namespace preload {
 
-// What lets others change a file, and the command that mends it.
+// What lets others change a file, and the command that fixes it.
 struct Flaw {
   std::string what;
-  std::string mend;
+  std::string remedy;
 };
 
 // The one rule for all files and directories: one of `owners` owns it, and
@@ -28,14 +28,14 @@ struct Flaw {
                                             const struct stat& status,
                                             std::span<const uid_t> owners);
 
-// Opens `path` without following a link at its end and without waiting for
-// anybody. It must be a regular file of root's or of the user that we are, and
-// not writable by group or others; the error says which rule is broken and how
-// to mend it. `flags` and `mode` are those of open(2).
+// Opens `path` without following a link at its end and without blocking. It
+// must be a regular file of root or of the effective user, and not writable by
+// group or others; the error says which of these is not so, and the remedy.
+// `flags` and `mode` are those of open(2).
 [[nodiscard]] Result<Fd> open_trusted(const std::string& path,
                                       int flags = O_RDONLY, mode_t mode = 0);
 
-// The same rule for a directory whose files are believed; it may be a link.
+// The same rule for a directory of trusted files; it may be a link.
 [[nodiscard]] Status check_trusted_directory(const std::string& path);
 
 // Of an absolute path; "." of a name alone.
@@ -45,8 +45,9 @@ struct Flaw {
 [[nodiscard]] Result<std::string> read_all(const Fd& fd, size_t limit,
                                            const std::string& name);
 
-// Replaces `path` by a file of `content`, so that a reader finds the old or
-// the new whole: written aside and renamed, with `mode` whatever the umask.
+// Replaces `path` by a file of `content`, so that a reader finds all of the old
+// or all of the new: written under another name and renamed, with `mode`
+// whatever the umask.
 [[nodiscard]] Status replace_file(const std::string& path,
                                   std::string_view content, unsigned mode);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notices a thread that no longer makes progress.
+// Finds a thread that no longer makes progress.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@
 
 namespace preload {
 
-// A stage's sign of life. Its thread beats, the watchdog looks; nothing else
-// is ordered by it.
+// A stage's progress counter. Its thread counts, the watchdog reads; it orders
+// nothing else.
 class Pulse {
  public:
   // One writer, so that a beat costs no locked instruction.
@@ -37,24 +37,28 @@ class Pulse {
   std::atomic<uint64_t> beats_{0};
 };
 
-// Looks once a second. A stage is stuck when it has not beaten for its bound
-// although it was not resting. Only time counts in which the watchdog itself
-// could run: a suspended machine or a stopped process makes nobody stuck.
+// Checks once a second. A stage is stuck when its pulse has not changed for the
+// bound although it was not idle. Only time counts in which the watchdog itself
+// could run: a suspended machine or a stopped process makes no stage stuck.
 class Watchdog {
  public:
   struct Stage {
     std::string name;
     const Pulse* pulse = nullptr;
-    // True while it has nothing to do. A stage without this one beats every
-    // second, whatever there is to do.
-    std::function<bool()> resting = {};
-    // So many times the bound of the others.
-    unsigned patience = 1;
+    // True while it has nothing to do. A stage without this function beats
+    // every second.
+    std::function<bool()> idle = {};
+    // It is reported after the bound and fatal after this multiple of it. The
+    // relay has 10: an output on a network file system can hang for minutes,
+    // and ending the process would not help. auditd gives up a plugin that
+    // ends max_restarts times, and then nothing is detected at all; without
+    // the relay, alerts wait in the database.
+    unsigned fatal_multiple = 1;
   };
   struct Stuck {
     std::string name;
     int64_t seconds = 0;
-    bool bearable = false;  // over the bound, but not over its patience
+    bool fatal = true;  // over the fatal multiple of the bound too
   };
   // Called on the watchdog's thread, again each second while it lasts.
   using Act = std::function<void(const Stuck&)>;
@@ -65,39 +69,40 @@ class Watchdog {
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
-  // Ends the watching when it is destroyed; the stage and the watchdog outlive
+  // The stage is watched while this lives; the stage and the watchdog outlive
   // it.
   class Watch {
    public:
     Watch() = default;
-    Watch(Watchdog& dog, const Pulse* pulse) : dog_(&dog), pulse_(pulse) {}
+    Watch(Watchdog& watchdog, const Pulse* pulse)
+        : watchdog_(&watchdog), pulse_(pulse) {}
     Watch(Watch&& other) noexcept { *this = std::move(other); }
     Watch& operator=(Watch&& other) noexcept {
-      std::swap(dog_, other.dog_);
+      std::swap(watchdog_, other.watchdog_);
       std::swap(pulse_, other.pulse_);
       return *this;
     }
     ~Watch() {
-      if (dog_ != nullptr)
-        dog_->forget(pulse_);
+      if (watchdog_ != nullptr)
+        watchdog_->remove(pulse_);
     }
 
    private:
-    Watchdog* dog_ = nullptr;
+    Watchdog* watchdog_ = nullptr;
     const Pulse* pulse_ = nullptr;
   };
   [[nodiscard]] Watch watch(Stage stage);
 
-  // Seconds; 0 = nobody is stuck, otherwise Timing::watchdog_least_s at least,
-  // since a beat and a look each may be a second late.
+  // Seconds; 0 = no stage is ever stuck, otherwise Timing::watchdog_least_s at
+  // least, since a beat and a check each may be a second late.
   void set_bound(int64_t seconds) {
     bound_s_ = seconds == 0 ? 0 : std::max(seconds, timing_.watchdog_least_s);
   }
   void start(Act act);
 
-  // One look: the stage that is stuck, the worst if there are several. What
-  // start()'s thread does.
-  [[nodiscard]] std::optional<Stuck> look();
+  // The stage that is stuck, a fatal one if there are several. start()'s thread
+  // calls it.
+  [[nodiscard]] std::optional<Stuck> check();
 
  private:
   struct Entry {
@@ -106,7 +111,7 @@ class Watchdog {
     int64_t silent_ns = 0;
   };
 
-  void forget(const Pulse* pulse);
+  void remove(const Pulse* pulse);
   void run();
 
   const Clock& clock_;
@@ -118,7 +123,7 @@ class Watchdog {
   std::mutex mutex_;  // of what follows
   std::condition_variable ending_;
   std::list<Entry> entries_;
-  int64_t looked_ns_ = 0;
+  int64_t checked_ns_ = 0;
   bool stopping_ = false;
 
   std::thread thread_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole program, apart from main(): tests build one with other intervals.
+// The whole program but main(): tests build one with other intervals.
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals, read like data.
+// Signals as input of the poll loop.
 #pragma once
 
 #include <sys/types.h>
@@ -9,8 +9,8 @@
 
 namespace preload {
 
-// Blocks the daemon's signals in the calling thread and all it will start, and
-// gives a signalfd for them. Call it before the first thread. SIGPIPE is
+// Blocks the daemon's signals in the calling thread and all that it will start,
+// and returns a signalfd for them. Call it before the first thread. SIGPIPE is
 // ignored.
 [[nodiscard]] Result<Fd> block_signals();
 
@@ -22,8 +22,8 @@ enum class SignalMeaning {
 };
 
 // The next signal of `fd`; does not wait. SIGTERM counts only from `parent`:
-// auditd passes its own on, and nobody else is to stop the plugin by accident
-// (end of file does).
+// auditd forwards its own, and no other process stops the plugin by mistake
+// (end of input stops it as well).
 [[nodiscard]] SignalMeaning next_signal(const Fd& fd, pid_t parent);
 
 }  // namespace preload

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel's audit system is set to, asked through libaudit: for the
-// doctor.
+// Status and rules of the kernel's audit system, asked through libaudit.
 #pragma once
 
 #include <bitset>
@@ -20,8 +19,7 @@ struct AuditStatus {
   uint32_t enabled = 0;  // 2 = enabled, and rules locked until the next boot
   uint32_t pid = 0;      // of auditd; 0 = none
   uint32_t backlog_limit = 0;
-  uint32_t backlog = 0;  // records waiting for auditd
-  uint32_t lost = 0;     // since boot
+  uint32_t lost = 0;  // since boot
 };
 
 // Needs CAP_AUDIT_CONTROL (EPERM); the kernel answers only in the first user
@@ -39,11 +37,14 @@ struct AuditRule {
   std::string path;               // of a watch; exact bytes
   uint32_t permissions = 0;       // of a watch: AUDIT_PERM_* bits
   std::vector<std::string> keys;  // exact bytes
-  // Of the exclude list: record types that are thrown away.
-  std::vector<uint32_t> message_types;
-  // Whatever else must hold, as auditctl writes it ("auid>=1000"). What holds
-  // for every successful exec (success=1) is left out.
+  // Of the exclude list: it can drop records of execs.
+  bool excludes_exec = false;
+  // All other conditions, as auditctl writes them ("auid>=1000"), but for
+  // those that hold for every successful exec (success=1, msgtype=SYSCALL).
   std::vector<std::string> conditions;
+
+  // "never,exit exe=/usr/bin/make"
+  [[nodiscard]] std::string text() const;
 };
 
 // All rules, each list in the order in which the kernel goes through it. As
@@ -63,11 +64,11 @@ struct AuditRule {
 //     1036     4  bytes that follow
 //     1040        the strings, in the order of their fields, without NULs
 //
-// Nothing when that is not what they are.
+// Nothing for other bytes.
 [[nodiscard]] std::optional<AuditRule> decode_rule(
     std::span<const std::byte> bytes);
 
-// A way in which programs of this probe may enter the kernel.
+// A system call interface of this machine.
 struct ExecAbi {
   std::string name;  // as -F arch= takes it: b64, b32
   uint32_t arch = 0;
@@ -75,8 +76,7 @@ struct ExecAbi {
   uint32_t execveat = 0;
 };
 
-// b64 first. Whether the kernel runs programs of the second is another
-// question.
+// b64 first. The kernel need not run programs of the second.
 [[nodiscard]] std::vector<ExecAbi> exec_abis();
 
 }  // namespace preload

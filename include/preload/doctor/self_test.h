@@ -21,25 +21,26 @@ struct SelfTest {
   // Runs a harmless program with the variable, to its end.
   std::function<Status(const std::string& variable, const std::string& value)>
       start;
-  int64_t patience_ms = 10'000;
+  int64_t timeout_ms = 10'000;
 };
 
 struct SelfTestResult {
-  // Milliseconds after the start of the program; nothing: it did not happen.
+  // Milliseconds after the start of the program; nothing: not observed.
   std::optional<int64_t> stored_ms;
-  std::optional<int64_t> sent_ms;  // taken by every sink
+  std::optional<int64_t> sent_ms;  // accepted by every sink
   StoredTerm term;                 // as last seen
 
-  // Sent, or rightly not: over max_alerts, or within the learning period.
+  // Sent, or not sent by configuration: over max_alerts, or within the
+  // learning period.
   [[nodiscard]] bool passed() const;
 };
 
 // The error: the database cannot be read, or the program not started.
 [[nodiscard]] Result<SelfTestResult> run_self_test(const SelfTest& test);
 
-// For people: one line when it passed, else which stage did not happen.
-[[nodiscard]] std::string in_words(const SelfTest& test,
-                                   const SelfTestResult& result);
+// One line: the times when it passed, else which stage did not happen.
+[[nodiscard]] std::string result_text(const SelfTest& test,
+                                      const SelfTestResult& result);
 
 // The variable to use: LD_PRELOAD, or a name that the first of `watched`
 // (`capture_env_vars`) matches.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The doctor's patient: this probe, or in tests a tree of files and answers.
+// What --check examines: this system, or in tests a tree of files and answers.
 #pragma once
 
 #include <sys/stat.h>
@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "preload/base/clock.h"
@@ -25,25 +27,18 @@ struct Space {
   bool read_only = false;
 };
 
-// The seams. this_system() fills them with the real thing.
+// this_system() fills the functions with the real ones.
 struct SystemProbe {
-  std::string root;       // stands before every path that is looked at
-  uint32_t uid = 0;       // as whom we look; 0 may look at everything
-  uint32_t root_uid = 0;  // who must own what only root may change
+  std::string root;       // prefix of every path that is examined
+  uint32_t uid = 0;       // effective uid of --check
+  uint32_t root_uid = 0;  // owner of the files that only root may change
   const Clock* clock = nullptr;
   std::function<Result<AuditStatus>()> audit_status;
   std::function<Result<std::vector<AuditRule>>()> audit_rules;
-  std::vector<ExecAbi> abis;
-  bool runs_32bit = true;  // the kernel runs programs of the second ABI
-  // Standard output of a program that ended well.
-  std::function<Result<std::string>(const std::vector<std::string>& argv)>
-      run_command;
+  std::vector<ExecAbi> abis;  // those that this kernel runs
   // Sends SIGUSR1.
-  std::function<Status(pid_t pid)> ask_for_state;
+  std::function<Status(pid_t pid)> request_state;
   std::function<Status()> probe_connector;
-  // SELinux's label of a file (extended attribute security.selinux); empty:
-  // none.
-  std::function<std::string(const std::string& path)> selinux_label;
   // Asks for SCHED_FIFO in a thread of its own: 0 or an errno.
   std::function<int(int priority)> try_realtime;
   std::function<Result<Space>(const std::string& path)> space;
@@ -58,21 +53,24 @@ struct SystemProbe {
 
 // ---- Files; paths without the root
 
+[[nodiscard]] bool exists(const SystemProbe& probe, const std::string& path);
 // All of a small file (64 KiB); follows links.
 [[nodiscard]] Result<std::string> read_file(const SystemProbe& probe,
                                             const std::string& path);
-// `key = value` lines as auditd reads them: keys in lower case, # comments.
-struct KeyValue {
-  std::string key;
-  std::string value;
-};
-[[nodiscard]] std::vector<KeyValue> key_values(const std::string& text);
+// Lines `key<separator>value`, keys in lower case, # comments: auditd's files,
+// the state file, /proc/PID/status. The last line of a key counts.
+using KeyValues = std::map<std::string, std::string>;
+[[nodiscard]] KeyValues key_values(const std::string& text, char separator);
+[[nodiscard]] std::string value_of(const KeyValues& values,
+                                   const std::string& key,
+                                   std::string_view otherwise = "");
 
-// What lets others than root, or than `other_owner`, change the file; nothing
-// when it is safe.
+// What lets others than root, or than `other_owner`, change the file, or that
+// it is not of `type`; nothing when it is safe.
 [[nodiscard]] std::optional<Flaw> find_flaw(
     const SystemProbe& probe, const std::string& path,
-    const struct stat& status, std::optional<uint32_t> other_owner = {});
+    const struct stat& status, std::optional<uint32_t> other_owner = {},
+    mode_t type = S_IFREG);
 
 // What /etc/passwd and /etc/group have for `name`; not asked of NSS, which may
 // hang.
@@ -92,8 +90,6 @@ struct Process {
   std::string executable;
   bool deleted = false;  // the program's file was replaced or removed
   std::vector<std::string> argv;
-  uint32_t uid = 0;        // effective
-  int64_t started_us = 0;  // wall clock, to the second; 0 = unknown
 };
 
 // Nothing when there is none, or it is a zombie.

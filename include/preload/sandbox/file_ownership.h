@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// While still root: the plugin's own files and directories become those of the
-// user that the plugin is going to be.
+// While still root: makes the plugin's user the owner of the plugin's own files
+// and directories.
 #pragma once
 
 #include "preload/base/config.h"
@@ -9,18 +9,18 @@
 
 namespace preload {
 
-// Gives to `user`, as far as they are root's and nobody else could have put
-// them there:
+// Changes the owner, as far as it is root and nobody else could have put them
+// there, of
 //
 //   the database's directory, if nothing but the history is in it, and the
 //   history's files;
-//   the state file's directory likewise; it is created when it is not there;
-//   the ECS file, which is created when it is not there.
+//   the state file's directory likewise; it is created if it does not exist;
+//   the ECS file, which is created if it does not exist.
 //
-// Groups and modes stay. The user owned the directory before, perhaps: a file
-// with a second name (a hard link to somebody else's) is not given away. The
-// error says why the history cannot be the user's, and how to mend it; what is
-// wrong with the others is told when they are written.
+// Groups and modes stay. The user may have owned the directory before: a file
+// with a second name (a hard link to somebody else's file) is left as it is.
+// The error says why the history's owner cannot be changed, and the remedy;
+// errors of the other files are reported when they are written.
 [[nodiscard]] Status transfer_ownership(const Config& config,
                                         const Identity& user);
 

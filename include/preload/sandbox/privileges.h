@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the process may do, and how it gives the rest up.
+// User and capabilities of the process.
 //
-// The order at start (main.cc): shed_inherited(); read the configuration and
-// open the process connector as root; hand over files; give_up_root(); start
-// the listeners' threads and give them their scheduling; reduce_thread() in
-// each thread that there is; then all other threads. Capabilities are per
-// thread: a thread has those of the one that started it, at that time.
+// The order at start (daemon/plugin.cc): reset_inherited_state(); read the
+// configuration and open the process connector as root; transfer_ownership();
+// drop_privileges(); start the listeners' threads and set their scheduling;
+// drop_thread_capabilities() in each of them and in the main thread; then start
+// all other threads. Capabilities are per thread: a new thread has those that
+// its creator has at that time.
 #pragma once
 
 #include <sys/types.h>
@@ -19,22 +20,22 @@
 
 namespace preload {
 
-// Whom the process becomes.
+// The user that the process becomes.
 struct Identity {
   std::string name;
   uid_t uid = 0;
   gid_t gid = 0;
 };
 
-// The user that `name` is; the error says how to create it.
+// Looks the user up; the error says how to create it.
 [[nodiscard]] Result<Identity> find_identity(const std::string& name);
 
-// What to do when there is no such user.
+// The remedy when there is no such user.
 [[nodiscard]] std::string create_user_remedy(const std::string& name);
 
 // A capability that is kept, how long, and why. README and manual have the same
 // table.
-enum class Kept { kForGood, kForAuditMessage, kUntilScheduled };
+enum class Kept { kAlways, kForAuditMessage, kUntilScheduled };
 struct KeptCapability {
   unsigned capability;  // of <linux/capability.h>
   const char* name;
@@ -43,24 +44,23 @@ struct KeptCapability {
 };
 [[nodiscard]] std::span<const KeptCapability> kept_capabilities();
 
-// Drops what whoever started us has left: descriptors but 0, 1 and 2 (which
-// are opened to /dev/null where they are not), the environment, ignored or
-// blocked signals, core dumps. Before anything else is opened.
-void shed_inherited();
+// Closes inherited descriptors but 0, 1 and 2 (which are opened to /dev/null if
+// they are closed), clears the environment, resets ignored and blocked signals,
+// and disables core dumps. Before anything else is opened.
+void reset_inherited_state();
 
-// Becomes `user` (none: stays who it is, since it was not started as root),
-// keeps kept_capabilities() as far as it has them, and lets nothing give it
-// more. An error means that something is left which should not be: do not go
-// on.
-[[nodiscard]] Status give_up_root(const std::optional<Identity>& user,
-                                  bool audit_message);
+// Becomes `user` (none: keeps its ids, if it was not started as root), keeps
+// kept_capabilities() as far as it has them, and makes it impossible to gain
+// more. After an error the process may have privileges left and must end.
+[[nodiscard]] Status drop_privileges(const std::optional<Identity>& user,
+                                     bool audit_message);
 
-// Drops from the calling thread what only the time before was for; from a
-// listener's also what its reading does not need.
+// Drops from the calling thread the capabilities that only the start needs;
+// from a listener's also those that reading /proc does not need.
 enum class ThreadRole { kListener, kOther };
-[[nodiscard]] Status reduce_thread(ThreadRole role);
+[[nodiscard]] Status drop_thread_capabilities(ThreadRole role);
 
-// What the calling thread is left with, for the state file: "nobody (uid
+// User and capabilities of the calling thread, for the state file: "nobody (uid
 // 65534), capabilities sys_ptrace, dac_read_search".
 [[nodiscard]] std::string privileges_text();
 
