@@ -159,8 +159,12 @@ void Relay::run() {
     for (const ExecEvent& event : inbox.events)
       if (!past_deadline())
         deliver_event(event);
-    if (inbox.stopping && (idle() || past_deadline()))
+    if (inbox.stopping && (idle() || past_deadline())) {
+      // The writer's is the last connection then, and copies its log at the
+      // end.
+      reader_.reset();
       return;
+    }
   }
 }
 
