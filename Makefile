@@ -127,10 +127,10 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/programs/%,$(wildcard test
 REPLAY   := tests/bench/replay.cc
 TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE)
 CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) \
-            $(sort $(wildcard include/preload/*/*.h tests/*/*.h))
+            $(sort $(wildcard include/preload/*/*.h tests/*/*.h)) man/generate.cc
 
 obj = $(patsubst %.cc,$(BUILD)/%.o,$(1))
-TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY))
+TIDY := $(patsubst %.cc,$(BUILD)/%.tidy,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) man/generate.cc)
 LIB  := $(BUILD)/libpreload.a
 BIN  := $(BUILD)/$(NAME)
 UNIT_TEST     := $(BUILD)/unit_test
@@ -224,6 +224,18 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 	     echo $$f | sed 's,^sql/,,; s,\.sql$$,,; s,[/-],_,g; s/$$/,/'; done; \
 	   echo '};'; echo '}  // namespace preload::sql'; } >$@.tmp && mv $@.tmp $@
 
+# ---- Manuals: man/PAGE.in with the tables of the program filled in. The
+# generator runs on the machine that builds, so CXX_FOR_BUILD compiles it.
+CXX_FOR_BUILD ?= c++
+MANUALS := $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
+$(BUILD)/man/generate: man/generate.cc $(patsubst %,src/base/%.cc,settings setting_kinds metrics text) $(wildcard include/preload/base/*.h)
+	@mkdir -p $(@D)
+	$(call say,CXX)$(CXX_FOR_BUILD) -std=c++20 -O0 -Iinclude -DFMT_HEADER_ONLY -o $@ $(filter %.cc,$^)
+$(BUILD)/man/%: man/%.in $(BUILD)/man/generate
+	$(call say,MAN)$(BUILD)/man/generate $(VERSION) <$< >$@
+.PHONY: manuals
+manuals: $(MANUALS)
+
 ##@ Checks
 .PHONY: check check-unit check-pipeline check-live
 GTEST_FLAGS = --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
@@ -244,6 +256,10 @@ check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on reco
 
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
+
+.PHONY: check-readme
+check-readme: ## run the commands of README.md as printed, as root, in a mount namespace
+	sh tests/docs/readme_test
 
 .PHONY: test-binaries
 test-binaries: $(UNIT_TEST) $(PIPELINE_TEST) $(BIN) $(PROGRAMS)
@@ -294,9 +310,8 @@ $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
 .PHONY: lint tidy layers
 tidy: $(TIDY) ## clang-tidy over everything
-lint: format-check layers version ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
-	for m in $(wildcard man/*.[58]); do groff -man -ww -z $$m || exit 1; done
-	for m in $(wildcard man/*.[58]); do mandoc -Tlint -Wwarning $$m || exit 1; done
+lint: format-check layers version $(MANUALS) ## clang-format, layers, manuals, shell, SQL, unit files, JavaScript, package files
+	for m in $(MANUALS); do groff -t -man -Tutf8 -ww -z $$m && mandoc -Tlint -Wwarning $$m || exit 1; done
 	shellcheck $(SCRIPTS)
 	sh tests/packages/lint
 
@@ -330,7 +345,7 @@ $(BUILD)/staged/preload.conf: audisp/preload.conf.in Makefile
 	@mkdir -p $(@D)
 	sed 's,@sbindir@,$(sbindir),' $< >$@
 
-install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
+install: $(BIN) $(MANUALS) $(BUILD)/staged/preload.conf ## put everything in place under DESTDIR; keeps what the user edited
 	$(INSTALL) -D -m 0750 $(BIN) $(DESTDIR)$(sbindir)/$(NAME)
 	$(INSTALL) -d -m 0750 $(DESTDIR)$(sysconfdir)/audit $(DESTDIR)$(sysconfdir)/audit/plugins.d $(DESTDIR)$(sysconfdir)/audit/rules.d
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
@@ -346,9 +361,7 @@ install: $(BIN) $(BUILD)/staged/preload.conf ## put everything in place under DE
 	$(INSTALL) -d -m 2750 $(DESTDIR)$(localstatedir)/lib/$(NAME)
 	$(INSTALL) -D -m 0755 audisp/control $(DESTDIR)$(libexecdir)/$(NAME)/control
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(EXAMPLES)/policy $(POLICY)
-	@for m in man/*.[58]; do s=$${m##*.}; $(INSTALL) -d $(DESTDIR)$(mandir)/man$$s; \
-	  sed 's,@VERSION@,$(VERSION),' $$m >$(DESTDIR)$(mandir)/man$$s/$${m##*/} || exit 1; \
-	  chmod 0644 $(DESTDIR)$(mandir)/man$$s/$${m##*/}; done
+	@for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
 
 uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; keeps the history and what the user edited
 	@for pair in $(KEPT); do from=$${pair%%:*}; to=$(DESTDIR)$${pair#*:}; \
@@ -359,7 +372,7 @@ uninstall: $(if $(DESTDIR),,stop) $(BUILD)/staged/preload.conf ## remove it; kee
 	rm -f $(DESTDIR)$(sbindir)/$(NAME) $(DESTDIR)$(unitdir)/auditd.service.d/50-$(NAME).conf \
 	  $(DESTDIR)$(sysconfdir)/logrotate.d/$(NAME) $(DESTDIR)$(sysusersdir)/$(NAME).conf \
 	  $(DESTDIR)$(libexecdir)/$(NAME)/control \
-	  $(DESTDIR)$(mandir)/man8/$(NAME).8 $(DESTDIR)$(mandir)/man5/$(NAME).conf.5
+	  $(foreach m,$(notdir $(MANUALS)),$(DESTDIR)$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(EXAMPLES)
 	-rmdir $(DESTDIR)$(unitdir)/auditd.service.d $(DESTDIR)$(libexecdir)/$(NAME) 2>/dev/null
 	@echo "the history stays in $(DESTDIR)$(localstatedir)/lib/$(NAME), and so does its owner, the user $(NAME)"

@@ -1,5 +1,5 @@
--- Which programs run with preload values, how many different ones, and which
--- is the latest that came up? Programs with most values first.
+-- Which programs run with watched values, with how many different ones, and
+-- which is the newest? Programs with the most values first.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < by_program.sql
 SELECT executable,

@@ -1,5 +1,5 @@
--- Which users run programs with preload values, how many different ones, and
--- how many of those has nobody else used?
+-- Which users run programs with watched values, with how many different ones,
+-- and how many of these has no other user used?
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < by_user.sql
 WITH use AS (

@@ -1,6 +1,6 @@
--- How much was seen, day by day, and what was missed? `percent` is of execs
--- that ran; a bar of full length is all of them. The right columns say why the
--- rest was missed.
+-- How many execs were seen on each day, and how many were missed? `percent` is
+-- the share that was seen; a bar of full length is 100 %. The columns on the
+-- right count the missed execs by reason.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < coverage.sql
 SELECT coverage_by_day.*,

@@ -1,12 +1,12 @@
--- Which values could be excepted? Those that root itself used, often and over
--- many days, and whose libraries were looked at when they alerted and found in
--- nobody else's hands. Ready lines for /etc/audit/audisp-preload.conf. Read each
--- before you use it: what is excepted raises no alert again, whoever uses it.
+-- Which values could be excepted? Those that root used often and over many
+-- days, and whose libraries were examined at the alert and could be changed by
+-- root alone. Prints lines for /etc/audit/audisp-preload.conf. Read each before
+-- you use it: an excepted value raises no alert, whoever uses it.
 --
 --   sqlite3 -readonly -list -noheader /var/lib/audisp-preload/history.db \
 --     < exception_candidates.sql
 --
--- By root at least :seen times (20) over at least :days days (7):
+-- Parameters: used at least :seen times (20) over at least :days days (7):
 --
 --   sqlite3 -readonly -list -noheader -cmd '.parameter set :days 30' \
 --     /var/lib/audisp-preload/history.db < exception_candidates.sql
@@ -28,9 +28,9 @@ WHERE by_root.seen >= CAST(coalesce(:seen, 20) AS INTEGER)
       >= 86400000000 * CAST(coalesce(:days, 7) AS INTEGER)
   AND term.state <> 'excepted'
   AND term.variable <> 'ld.so.preload'
-  -- A literal has no form for bytes that are shown as \xNN.
+  -- Not values with bytes that are shown as \xNN.
   AND instr(replace(term.variable || term.value, '\\', ''), '\') = 0
-  -- Places that anybody can fill.
+  -- Not in directories that any user can write.
   AND NOT term.value GLOB '*/tmp/*'
   AND NOT term.value GLOB '*/dev/shm/*'
   AND NOT term.value GLOB '*/home/*'

@@ -1,11 +1,11 @@
--- Who first used a value, where and how? One line for each value that has
--- :value in it (all of them by default).
+-- Who first used a value, where and how? One line for each value that contains
+-- :value (by default all values).
 --
 --   sqlite3 -box -readonly -cmd ".parameter set :value '/tmp/'" \
 --     /var/lib/audisp-preload/history.db < first_use.sql
 --
--- Put a value that has blanks or quotes in it between "'" and "'". What is not
--- printable is searched as it is shown: \x1b.
+-- A value with blanks or quotes goes between "'" and "'". Bytes that are not
+-- printable are written as they are shown: \x1b.
 SELECT first_seen.first_seen, first_seen.variable, first_seen.value,
        first_seen.first_user AS user, first_seen.first_executable AS executable,
        alert_exec.args,

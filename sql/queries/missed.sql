@@ -1,4 +1,4 @@
--- Which programs were missed, and why? Of the latest 10,000 missed execs.
+-- Which programs were missed, and why? Counts the latest 10,000 missed execs.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < missed.sql
 SELECT reason, executable, count(*) AS execs, count(DISTINCT user) AS users,

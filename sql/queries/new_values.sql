@@ -2,7 +2,7 @@
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < new_values.sql
 --
--- Of the last 7 days (0, the default: since midnight UTC):
+-- In the last 7 days (:days is 0 by default: since midnight UTC):
 --
 --   sqlite3 -box -readonly -cmd '.parameter set :days 7' \
 --     /var/lib/audisp-preload/history.db < new_values.sql

@@ -1,15 +1,15 @@
--- Everything known about one value, in the order of time: when it came, by
--- which programs and users it was seen, which alerts it raised, what was found
--- about its libraries.
+-- Everything known about one value, in order of time: when it was first seen,
+-- which programs and users used it, which alerts it raised, and the facts about
+-- its libraries.
 --
 --   sqlite3 -box -readonly -cmd ".parameter set :value '/tmp/x.so'" \
 --     /var/lib/audisp-preload/history.db < one_value.sql
 --
--- The whole value, as it is shown. One that has blanks or quotes in it goes
+-- :value is the whole value, as it is shown. A value with blanks or quotes goes
 -- between "'" and "'".
 WITH chosen AS (
   SELECT * FROM term WHERE value = CAST(:value AS TEXT)
-), story (at, what, variable, who, executable, tells) AS (
+), story (at, what, variable, who, executable, detail) AS (
   SELECT chosen.first_seen, 'first seen', chosen.variable,
          coalesce(user.name, chosen.first_uid), chosen.first_executable,
          'origin ' || chosen.origin || ', state ' || chosen.state || ', seen '
@@ -60,6 +60,6 @@ WITH chosen AS (
   SELECT last_seen, 'last seen', variable, NULL, NULL, NULL FROM chosen
 )
 SELECT strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000000, 'unixepoch') AS at,
-       what, variable, who, executable, tells
+       what, variable, who, executable, detail
 FROM story
 ORDER BY story.at, what <> 'first seen', what = 'last seen';

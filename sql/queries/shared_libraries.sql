@@ -1,10 +1,10 @@
--- Which libraries and directories are named by more than one value? A value
--- that only differs in its padding, order or company shows here.
+-- Which libraries and directories are named by more than one value? This finds
+-- values that differ only in padding, in order, or in other names beside one.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db \
 --     < shared_libraries.sql
 WITH RECURSIVE part (term_id, name, rest) AS (
-  -- ld.so separates with blanks, colons and, in paths, semicolons.
+  -- Separators of ld.so: blanks, colons and, in paths, semicolons.
   SELECT term_id, '',
          replace(replace(value, ' ', ':'), ';', ':') || ':'
   FROM term

@@ -1,5 +1,5 @@
--- How many values were new on each day, and how many alerts were raised? A bar
--- of full length is the day with most. The last 30 days, or :days.
+-- How many values were new on each day, and how many alerts were raised? The
+-- longest bar is the day with the most new values. The last 30 days, or :days.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < timeline.sql
 --

@@ -77,6 +77,7 @@ TEST(Config, EveryKeyIsSetShownRefusedAndDocumented) {
     SCOPED_TRACE(setting.key);
     const auto sample = samples().find(setting.key);
     ASSERT_NE(sample, samples().end());
+    EXPECT_FALSE(setting.section.empty() || setting.help.empty());
     const std::string key(setting.key);
     const Config config =
         parsed(fmt::format("{} = {}", key, sample->second.good));

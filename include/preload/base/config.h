@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration file: `key = value` lines, `#` comments. The defaults are
-// the initialisers below and nowhere else; the sample file and the manual are
-// tested against them.
+// the initialisers below and nowhere else; the manual is generated from them
+// and the sample file is tested against them.
 #pragma once
 
 #include <array>
@@ -85,8 +85,13 @@ struct Setting {
   std::function<bool(Config&, std::string_view value, int line)> set;
   // The value in the file's own words.
   std::function<std::string(const Config&)> get;
+  // Text of audisp-preload.conf(5), which man/generate.cc makes of it: section
+  // heading, and what the key does in the markup described there.
+  std::string_view section = {};
+  std::string_view help = {};
 };
 
+// In the order of the manual.
 [[nodiscard]] std::span<const Setting> settings();
 
 // The configuration that `text` (the content of file `name`) gives. The error

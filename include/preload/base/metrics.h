@@ -67,6 +67,9 @@ struct MetricInfo {
   std::string_view family;  // audisp_preload_execs_total
   std::string_view labels;  // outcome="captured_at_exec", or empty
   std::string_view help;    // the same for all of a family
+  // What the manual says of this sample besides, in the markup of
+  // man/generate.cc; may be empty where there are no labels.
+  std::string_view meaning;
 };
 
 // In the order of Metric.
