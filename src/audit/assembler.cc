@@ -33,14 +33,14 @@ void Assembler::on_record(std::string_view line) {
   if (record->type == RecordType::kOther || open_.empty())
     return;
   const auto event = open_.find(record->id);
-  if (event == open_.end())
+  if (event == open_.end() || event->second.complete)
     return;
   if (record->type == RecordType::kExecve)
     append(event, record->text);
   else if (record->type == RecordType::kCwd)
     append(event, one_field(*record));
   else
-    end(event);
+    complete(event);
 }
 
 void Assembler::on_syscall(const Record& record) {
@@ -120,14 +120,23 @@ Assembler::OpenEvents::const_iterator Assembler::oldest() const {
 
 void Assembler::end_oldest() {
   const auto event = open_.find(oldest()->first);
-  cut(event->second);
+  if (!event->second.complete)
+    cut(event->second);
   end(event);
+}
+
+void Assembler::complete(OpenEvents::iterator event) {
+  event->second.complete = true;
+  if (handler_.wanted(event->second.token) != AuditHandler::Wanted::kNotYet)
+    end(event);
 }
 
 void Assembler::end(OpenEvents::const_iterator event) {
   auto node = open_.extract(event);
   OpenEvent& ended = node.mapped();
   bytes_ -= ended.records.size();
+  if (handler_.wanted(ended.token) == AuditHandler::Wanted::kNo)
+    return;
   Result<AuditExec> parsed = parser_.parse(ended.records);
   // The scan and libauparse read the same text; should they ever disagree on
   // whose exec it was, the scan is what the owner decided on.
@@ -143,9 +152,14 @@ void Assembler::expire() {
   const int64_t opened_before = clock_.monotonic_ns() - kEventTimeoutNs;
   for (auto event = open_.begin(); event != open_.end();) {
     const auto current = event++;
+    if (current->second.complete && current->second.opened_ns > opened_before) {
+      complete(current);
+      continue;
+    }
     if (current->second.opened_ns > opened_before)
       continue;
-    cut(current->second);
+    if (!current->second.complete)
+      cut(current->second);
     end(current);
   }
 }

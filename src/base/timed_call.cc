@@ -12,8 +12,6 @@
 
 namespace preload {
 
-using std::chrono::steady_clock;
-
 // The mutex guards all members. The caller sets `job` and waits for `done`; the
 // worker takes `job` and sets `done`. A caller that abandons its worker sets
 // `left`, and the worker ends as soon as it sees that.
@@ -55,9 +53,9 @@ void TimedCall::Worker::work(std::atomic<size_t>& lost) {
   }
 }
 
-TimedCall::TimedCall(std::string what, Sum sum)
+TimedCall::TimedCall(std::string what, std::chrono::milliseconds patience)
     : what_(std::move(what)),
-      sum_(sum),
+      patience_(patience),
       lost_(std::make_shared<std::atomic<size_t>>(0)) {}
 
 TimedCall::~TimedCall() {
@@ -85,23 +83,6 @@ bool TimedCall::ensure_worker() {
   return true;
 }
 
-// True when the job has ended.
-bool TimedCall::wait_for(Worker& worker, std::unique_lock<std::mutex>& lock) {
-  const auto begin = steady_clock::now();
-  const auto patience = waited_ < kPatience ? kPatience : kLittlePatience;
-  const bool done =
-      worker.changed.wait_for(lock, patience, [&] { return worker.done; });
-  const auto end = steady_clock::now();
-  if (sum_ == Sum::kBounded && end - begin > kAtOnce) {
-    if (end > span_end_) {
-      span_end_ = end + kSpan;
-      waited_ = {};
-    }
-    waited_ += end - begin;
-  }
-  return done;
-}
-
 // With the worker's mutex.
 void TimedCall::lose_worker() {
   worker_->left = true;
@@ -114,15 +95,6 @@ void TimedCall::lose_worker() {
 }
 
 bool TimedCall::run(std::function<void()> job) {
-  if (steady_clock::now() > span_end_)
-    waited_ = {};
-  if (waited_ >= kMaxWaited) {
-    log_limited(LogLevel::kWarning, "bounded-call-often",
-                what_ +
-                    " is slow repeatedly, perhaps on purpose; it is not tried "
-                    "again for some seconds");
-    return false;
-  }
   if (!ensure_worker())
     return false;
   const std::shared_ptr<Worker> worker = worker_;
@@ -130,7 +102,7 @@ bool TimedCall::run(std::function<void()> job) {
   worker->job = std::move(job);
   worker->done = false;
   worker->changed.notify_all();
-  if (wait_for(*worker, lock))
+  if (worker->changed.wait_for(lock, patience_, [&] { return worker->done; }))
     return worker->good;
   lose_worker();
   worker_.reset();

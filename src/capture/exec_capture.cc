@@ -71,7 +71,7 @@ std::vector<unsigned> parse_cpu_list(std::string_view text) {
 Result<std::unique_ptr<ExecCapture>> ExecCapture::open(CaptureChoice choice,
                                                        Metrics& metrics) {
   std::unique_ptr<ExecCapture> capture(new ExecCapture(choice, metrics));
-  auto proc = ProcReader::open_proc();
+  auto proc = SnapshotReader::open_proc();
   if (!proc)
     return tl::unexpected(proc.error());
   capture->shared_.proc = std::move(*proc);
@@ -218,20 +218,18 @@ void ExecCapture::clear_wake() {
       ::read(shared_.wake.get(), &count, sizeof count);
 }
 
-void ExecCapture::drain(std::vector<ExecMark>& marks) {
+void ExecCapture::drain(const TakeNotice& take) {
   shared_.armed.store(false);
   for (const auto& listener : listeners_) {
     ByteRing& ring = listener->ring();
     while (const auto message = ring.front()) {
-      if (const auto header = parse_header(*message)) {
-        ExecMark mark{header->kind, header->error, header->pid, header->exec_ns,
-                      nullptr};
-        if (header->kind == SnapshotKind::kWatched)
-          mark.snapshot =
-              std::make_unique<ExecSnapshot>(decode_snapshot(*message));
-        if (header->truncated)
+      if (const auto notice = parse_notice(*message)) {
+        if (notice->truncated)
           shared_.metrics.add(Metric::kSnapshotsTruncated);
-        marks.push_back(std::move(mark));
+        take(*notice,
+             notice->kind == SnapshotKind::kWatched
+                 ? std::make_unique<ExecSnapshot>(decode_snapshot(*message))
+                 : nullptr);
       }
       ring.release();
     }

@@ -212,15 +212,16 @@ void ExecListener::run() {
 }
 
 void ExecListener::take(std::span<const std::byte> datagram) {
-  const auto notice = parse_exec_notice(datagram);
+  const auto message = parse_exec_message(datagram);
   // One from before our time is the inventory's, or has ended.
-  if (!notice || notice->monotonic_ns < since_ns_)
+  if (!message || message->monotonic_ns < since_ns_)
     return;
   pulse_->beat();
   const WatchList* watched = acquire_list();
   const auto room = ring_.reserve();
-  const auto outcome = reader_.read(notice->pid, notice->monotonic_ns, *watched,
-                                    room.first(ring_share(room.size())));
+  const auto outcome =
+      reader_.read(message->pid, message->monotonic_ns, *watched,
+                   room.first(ring_share(room.size())));
   // After a read that hung, what is shared may be gone.
   if (stopping_)
     return;
@@ -236,7 +237,7 @@ void ExecListener::take(std::span<const std::byte> datagram) {
     signal_event(shared_.wake);
 }
 
-// The hazard pointer is set before the list is looked at again, so the owner
+// The hazard pointer is set before the list is loaded again, so the owner
 // either sees it or has stored a newer list, which we then see.
 const WatchList* ExecListener::acquire_list() {
   while (true) {

@@ -103,12 +103,12 @@ sock_filter verdict(bool pass) {
 
 }  // namespace
 
-std::optional<ExecNotice> parse_exec_notice(
+std::optional<ExecMessage> parse_exec_message(
     std::span<const std::byte> datagram) {
   if (!from_proc_connector(datagram) || datagram.size() < kExecEnd ||
       load<uint32_t>(datagram, kWhatOffset) != kWhatExec)
     return std::nullopt;
-  ExecNotice notice;
+  ExecMessage notice;
   notice.pid = load<int32_t>(datagram, kTgidOffset);
   notice.cpu = load<uint32_t>(datagram, kCpuOffset);
   notice.monotonic_ns = load<uint64_t>(datagram, kTimeOffset);

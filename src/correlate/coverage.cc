@@ -51,8 +51,8 @@ void Coverage::unaudited(int64_t time_us) {
   metrics_.add(Metric::kUnaudited);
 }
 
-void Coverage::audited_after_all(int64_t time_us,
-                                 std::optional<MissReason> missed) {
+void Coverage::audited_later(int64_t time_us,
+                             std::optional<MissReason> missed) {
   CoverageDelta& delta = day_of(time_us);
   --delta.unaudited;
   if (missed)

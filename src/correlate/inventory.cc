@@ -3,29 +3,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "preload/base/config.h"
 #include "preload/base/text.h"
+#include "preload/base/timed_call.h"
+#include "preload/correlate/environ_reader.h"
 #include "preload/correlate/join.h"
-#include "preload/correlate/late_reader.h"
-#include "preload/correlate/preload_file.h"
 
 namespace preload {
 namespace {
-
-// After the watch has fired: at once, and when a writer should be done.
-constexpr int64_t kSoonNs = 200 * kNanosPerMilli;
-constexpr int64_t kWhileFiredNs = 2 * kNanosPerSecond;
-constexpr int64_t kFiredForNs = 20 * kNanosPerSecond;
-constexpr int64_t kGiveAgainNs = kDay * kNanosPerSecond;
 
 std::vector<int32_t> pids_of(const Fd& proc) {
   std::vector<int32_t> pids;
@@ -40,25 +33,46 @@ std::vector<int32_t> pids_of(const Fd& proc) {
   return pids;
 }
 
-// Empty when there is no such file, or it is not a regular one.
-std::string content_of(const std::string& path) {
-  const Fd file(
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+// An EnvironReader whose calls end in time: one that hangs is left to the
+// thread that is in it.
+class Reader {
+ public:
+  explicit Reader(const Fd& proc) : proc_(proc) {}
+
+  LateRead read(int32_t pid, const WatchList& watched) {
+    auto result = std::make_shared<LateRead>();
+    if (run([=, names = watched](EnvironReader& reader) {
+          *result = reader.read_any(pid, names);
+        }))
+      return std::move(*result);
     return {};
-  std::string content(kMaxPreloadFileBytes, '\0');
-  size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t n =
-        ::read(file.get(), content.data() + size, content.size() - size);
-    if (n <= 0)
-      break;
-    size += static_cast<size_t>(n);
   }
-  content.resize(size);
-  return content;
-}
+
+  // Empty when it has gone or hangs, or a younger process has its pid.
+  std::string parent_program(const ExecSnapshot& child) {
+    auto parent = std::make_shared<EnvironReader::Program>();
+    const bool done = run([=, pid = child.ppid](EnvironReader& reader) {
+      *parent = reader.program_of(pid);
+    });
+    return done && parent->start_ticks <= child.start_ticks ? parent->path : "";
+  }
+
+ private:
+  bool run(std::function<void(EnvironReader&)> job) {
+    static const SystemClock kClock;  // a job may outlive any other
+    if (!reader_)
+      reader_ = std::make_shared<EnvironReader>(proc_, kClock);
+    const bool done =
+        calls_.run([reader = reader_, job = std::move(job)] { job(*reader); });
+    if (!done)
+      reader_.reset();
+    return done;
+  }
+
+  const Fd& proc_;
+  std::shared_ptr<EnvironReader> reader_;  // its last job may have it still
+  TimedCall calls_{"reading a process in /proc"};
+};
 
 }  // namespace
 
@@ -74,54 +88,29 @@ uint64_t now_ticks(uint64_t seconds_ago) {
 size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
                       const std::atomic<bool>& stop, Pulse& pulse,
-                      const std::function<void(ExecEvent&&)>& give) {
-  LateReader reader(proc, clock, TimedCall::Sum::kUnbounded);
-  size_t looked_at = 0;
+                      const std::function<void(ExecEventPtr)>& take) {
+  Reader reader(proc);
+  size_t processes = 0;
   for (const int32_t pid : pids_of(proc)) {
     if (stop)
       break;
     pulse.beat();
     if (pid == ::getpid())
       continue;
-    const LateRead found = reader.look_at(pid, watched);
-    if (found.kind == SnapshotKind::kUnread)
+    const LateRead read = reader.read(pid, watched);
+    if (read.kind == SnapshotKind::kUnread)
       continue;
-    ++looked_at;
-    if (!found.snapshot ||
-        (before_ticks != 0 && found.snapshot->start_ticks >= before_ticks))
+    ++processes;
+    if (!read.snapshot ||
+        (before_ticks != 0 && read.snapshot->start_ticks >= before_ticks))
       continue;
-    ExecEvent event = event_of(*found.snapshot, Capture::kLate);
+    read.snapshot->parent_executable = reader.parent_program(*read.snapshot);
+    ExecEvent event = event_of(*read.snapshot, Capture::kLate);
     event.origin = Origin::kInventory;
     event.time_us = clock.wall_us();
-    give(std::move(event));
+    take(std::make_shared<const ExecEvent>(std::move(event)));
   }
-  return looked_at;
-}
-
-void PreloadFileWatch::fired(ExecEvent event, int64_t now_ns) {
-  toucher_ = std::move(event);
-  fired_ns_ = now_ns;
-  due_ns_ = std::min(due_ns_, now_ns + kSoonNs);
-}
-
-std::optional<ExecEvent> PreloadFileWatch::look(const Clock& clock) {
-  const int64_t now_ns = clock.monotonic_ns();
-  const bool fresh = fired_ns_ != 0 && now_ns - fired_ns_ < kFiredForNs;
-  due_ns_ = now_ns + (fresh ? kWhileFiredNs : interval_ns_);
-  std::vector<EnvVar> entries = preload_file_entries(content_of(path_));
-  const bool same = entries == entries_;
-  if (same && now_ns - given_ns_ < kGiveAgainNs)
-    return std::nullopt;
-  given_ns_ = now_ns;
-  entries_ = std::move(entries);
-  if (entries_.empty())
-    return std::nullopt;
-  ExecEvent event = fresh && !same ? toucher_ : ExecEvent{};
-  event.origin = Origin::kPreloadFile;
-  event.capture = Capture::kLate;
-  event.time_us = clock.wall_us();
-  event.env = entries_;
-  return event;
+  return processes;
 }
 
 }  // namespace preload

@@ -35,8 +35,8 @@ ExecEvent event_of(const ExecSnapshot& snapshot, Capture capture) {
   event.euid = snapshot.euid;
   event.gid = snapshot.gid;
   event.egid = snapshot.egid;
-  event.auid = snapshot.loginuid;
-  event.ses = snapshot.session;
+  event.auid = snapshot.auid;
+  event.ses = snapshot.ses;
   event.tty = tty_name(snapshot.tty_nr);
   event.cgroup = snapshot.cgroup;
   event.container = container_id(snapshot.cgroup);
@@ -70,19 +70,6 @@ void add_audit(ExecEvent& event, AuditExec&& exec) {
     event.argv_truncated = exec.argc > exec.argv.size();
     event.argv = std::move(exec.argv);
   }
-}
-
-void add_audited(ExecEvent& event, const ExecEvent& audited) {
-  event.time_us = audited.time_us;
-  event.audit = audited.audit;
-  prefer(event.executable, audited.executable);
-  prefer(event.comm, audited.comm);
-  prefer(event.cwd, audited.cwd);
-  prefer(event.tty, audited.tty);
-  prefer(event.key, audited.key);
-  prefer(event.syscall, audited.syscall);
-  prefer(event.user, audited.user);
-  prefer(event.login_user, audited.login_user);
 }
 
 bool lost_all(const ExecSnapshot& snapshot) {

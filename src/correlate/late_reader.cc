@@ -2,199 +2,266 @@
 #include "preload/correlate/late_reader.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <ctime>
-#include <string>
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "preload/base/log.h"
+#include "preload/base/thread.h"
+#include "preload/correlate/join.h"
+#include "preload/correlate/preload_file.h"
 
 namespace preload {
-namespace {
 
-// Start times count in clock ticks (10 ms) and audit's clock is as coarse.
-constexpr int64_t kStartSlackUs = 30'000;
-constexpr size_t kKeepBytes = size_t{256} * 1024;
-// No pid comes round again so soon.
-constexpr int64_t kParentAgeNs = 250 * kNanosPerMilli;
-constexpr size_t kMaxParents = 1024;
-constexpr std::string_view kDeleted = " (deleted)";
+using std::chrono::steady_clock;
 
-std::string link_of(const Fd& proc, int32_t pid) {
-  std::array<char, 4096> target;
-  const std::string path = fmt::format("{}/exe", pid);
-  const ssize_t n =
-      ::readlinkat(proc.get(), path.c_str(), target.data(), target.size());
-  return n > 0 ? std::string(target.data(), static_cast<size_t>(n))
-               : std::string();
+LateResult do_late_request(LateRequest&& request, EnvironReader& reader,
+                           const WatchList& watched, const Clock& clock) {
+  LateResult result(std::move(request));
+  const LateRequest& asked = result.request;
+  switch (asked.what) {
+    case LateRequest::What::kEnvironment:
+      result.read = reader.read(asked.pid, watched, asked.path, asked.event_us);
+      break;
+    case LateRequest::What::kProgram:
+      result.program = reader.program_of(asked.pid);
+      break;
+    case LateRequest::What::kPreloadFile:
+      result.entries = read_preload_file(asked.path);
+      break;
+  }
+  result.read_us = clock.wall_us();
+  return result;
 }
 
-// Since boot, in clock ticks; 0 when it has gone.
-uint64_t start_ticks_of(const Fd& proc, int32_t pid) {
-  std::array<char, 1024> stat;
-  const std::string path = fmt::format("{}/stat", pid);
-  const Fd file(::openat(proc.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
-  const ssize_t n = file ? ::read(file.get(), stat.data(), stat.size()) : -1;
-  if (n <= 0)
-    return 0;
-  return start_ticks_of_stat({stat.data(), static_cast<size_t>(n)});
-}
-
-int64_t wall_us_of(uint64_t start_ticks, const Clock& clock) {
-  const auto ticks_per_second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  timespec boot{};
-  ::clock_gettime(CLOCK_BOOTTIME, &boot);
-  const int64_t uptime_us = int64_t{boot.tv_sec} * kMicrosPerSecond +
-                            int64_t{boot.tv_nsec} / kNanosPerMicro;
-  return clock.wall_us() - uptime_us +
-         static_cast<int64_t>(start_ticks * kMicrosPerSecond /
-                              ticks_per_second);
-}
-
-bool is_gone(int error) {
-  return error == ENOENT || error == ESRCH;
-}
-
-MissReason reason_of(int error, bool runs) {
-  if (error == EACCES || error == EPERM)
-    return MissReason::kDenied;
-  return runs && !is_gone(error) ? MissReason::kUnreadable
-                                 : MissReason::kExited;
-}
-
-}  // namespace
-
-bool same_program(std::string_view link, std::string_view exe) {
-  for (std::string_view* path : {&link, &exe})
-    if (path->ends_with(kDeleted))
-      path->remove_suffix(kDeleted.size());
-  if (exe.empty() || link == exe)
-    return true;
-  return exe.front() == '/' && link.ends_with(exe);
-}
-
-// All that a job touches, since it may outlive the reader.
-struct LateReader::Reading {
-  explicit Reading(const Fd& from)
+// The mutex guards all but what is constant. The owner adds to `queue` and
+// takes `results`; the thread whose number is `generation` does the opposite.
+// The owner abandons it by counting on.
+struct LateReader::State {
+  State(const Fd& from, const WatchList& names)
       : proc(::fcntl(from.get(), F_DUPFD_CLOEXEC, 0)),
-        reader(proc),
-        space(new std::byte[kMaxSnapshot]) {}
+        ready(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        watched(std::make_shared<const WatchList>(names)) {}
 
-  Fd proc;
-  ProcReader reader;
-  std::unique_ptr<std::byte[]> space;  // kMaxSnapshot, touched as needed
+  void work(uint64_t mine);
+  void start_thread_if_needed(const std::shared_ptr<State>& self);
+  void give_up_hanging();
+  void abandon_thread();
+  void fail_all();
+  void add_result(LateResult&& result);
+  bool too_slow();
+  void count_slow(steady_clock::duration took);
 
-  // What the last job has found.
-  ReadOutcome outcome;
-  std::string program;
-  int program_error = 0;  // errno when `program` is empty
-  uint64_t start_ticks = 0;
+  const Fd proc;
+  const Fd ready;
+  const SystemClock clock;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::shared_ptr<const WatchList> watched;
+  std::deque<LateRequest> queue;
+  std::vector<LateResult> results;
+  size_t result_bytes = 0;
+  std::optional<LateRequest> running;
+  steady_clock::time_point begun, limit;  // of what is running
+  uint64_t generation = 0;
+  bool has_thread = false;
+  bool closed = false;
+  size_t lost = 0;
+  steady_clock::time_point span_end;
+  steady_clock::duration waited{};  // in this span
 };
 
-LateReader::LateReader(const Fd& proc, const Clock& clock, TimedCall::Sum sum)
-    : clock_(clock),
-      proc_(::fcntl(proc.get(), F_DUPFD_CLOEXEC, 0)),
-      calls_("reading a process in /proc", sum) {}
-
-bool LateReader::bounded(const std::function<void(Reading&)>& job) {
-  if (!reading_)
-    reading_ = std::make_shared<Reading>(proc_);
-  const bool done = calls_.run([reading = reading_, job] { job(*reading); });
-  if (!done)
-    reading_.reset();
-  return done;
-}
-
-// kUnread with its reason, or what is there; `reading_` has the rest.
-LateRead LateReader::take(int32_t pid, const WatchList& watched) {
-  const auto now_ns = static_cast<uint64_t>(clock_.monotonic_ns());
-  const bool done = bounded([pid, now_ns, names = watched](Reading& r) {
-    const auto space = std::span(r.space.get(), kMaxSnapshot);
-    r.outcome = r.reader.read(pid, now_ns, names, space);
-    r.program = link_of(r.proc, pid);
-    r.program_error = r.program.empty() ? errno : 0;
-    r.start_ticks = start_ticks_of(r.proc, pid);
-  });
-  LateRead result;
-  if (!done) {
-    result.reason = MissReason::kUnreadable;
-    return result;
+void LateReader::State::work(uint64_t mine) {
+  EnvironReader reader(proc, clock);
+  std::unique_lock lock(mutex);
+  while (true) {
+    changed.wait(lock, [&] {
+      return generation != mine ||
+             (!queue.empty() && result_bytes < kMaxResultBytes);
+    });
+    if (generation != mine)
+      break;
+    LateRequest request = std::move(queue.front());
+    queue.pop_front();
+    if (too_slow()) {
+      add_result(LateResult(std::move(request)));
+      continue;
+    }
+    running = request;
+    begun = steady_clock::now();
+    limit = begun + (waited < kPatience ? kPatience : kLittlePatience);
+    const auto names = watched;
+    LateResult result{LateRequest(request)};
+    lock.unlock();
+    try {
+      result = do_late_request(std::move(request), reader, *names, clock);
+    } catch (const std::exception&) {
+      // Of memory, most likely: the result is one of a read that failed.
+    }
+    lock.lock();
+    if (generation != mine)
+      break;
+    running.reset();
+    count_slow(steady_clock::now() - begun);
+    add_result(std::move(result));
   }
-  const ReadOutcome& outcome = reading_->outcome;
-  if (outcome.kind == SnapshotKind::kUnread) {
-    result.reason = reason_of(outcome.error, !is_gone(reading_->program_error));
-    return result;
+  --lost;
+}
+
+void LateReader::State::add_result(LateResult&& result) {
+  result_bytes += result.read.snapshot ? weight(*result.read.snapshot) : 0;
+  results.push_back(std::move(result));
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then it is readable already.
+  if (results.size() == 1) [[maybe_unused]]
+    const ssize_t n = ::write(ready.get(), &one, sizeof one);
+}
+
+bool LateReader::State::too_slow() {
+  if (steady_clock::now() > span_end)
+    waited = {};
+  if (waited < kMaxWaited)
+    return false;
+  log_limited(LogLevel::kWarning, "late-reads-often",
+              "reading a process in /proc is slow repeatedly, perhaps on "
+              "purpose; it is not tried again for some seconds");
+  return true;
+}
+
+void LateReader::State::count_slow(steady_clock::duration took) {
+  if (took <= kAtOnce)
+    return;
+  const auto now = steady_clock::now();
+  if (now > span_end) {
+    span_end = now + kSpan;
+    waited = {};
   }
-  result.kind = outcome.kind;
-  if (outcome.kind == SnapshotKind::kWatched)
-    result.snapshot = std::make_unique<ExecSnapshot>(decode_snapshot(
-        std::span(reading_->space.get(), kMaxSnapshot).first(outcome.length)));
-  // Large environments are rare: do not keep their memory.
-  if (outcome.length > kKeepBytes)
-    reading_->space.reset(new std::byte[kMaxSnapshot]);
-  return result;
+  waited += took;
 }
 
-LateRead LateReader::read(int32_t pid, const WatchList& watched,
-                          std::string_view audit_exe, int64_t event_us) {
-  LateRead result = take(pid, watched);
-  if (result.kind == SnapshotKind::kUnread)
-    return result;
-  const auto missed = [&](MissReason reason) {
-    result = LateRead();
-    result.reason = reason;
-  };
-  const Reading& now = *reading_;
-  // The pid may be another process's already.
-  if (now.start_ticks == 0 ||
-      wall_us_of(now.start_ticks, clock_) > event_us + kStartSlackUs) {
-    missed(MissReason::kExited);
-  } else if (now.program.empty()) {  // or its path is too long for /proc
-    missed(reason_of(now.program_error, true));
-  } else if (!same_program(now.program, audit_exe)) {
-    missed(MissReason::kReplaced);
-  } else if (now.outcome.scrubbed) {
-    missed(MissReason::kUnreadable);
-  } else if (result.snapshot) {
-    result.snapshot->parent_executable = parent_program(*result.snapshot);
+void LateReader::State::give_up_hanging() {
+  const auto now = steady_clock::now();
+  if (!running || now < limit)
+    return;
+  log_limited(LogLevel::kWarning, "late-read",
+              "reading a process in /proc hangs: a process waits for a file "
+              "system that does not answer, perhaps on purpose; continuing "
+              "without the result");
+  count_slow(now - begun);
+  abandon_thread();
+}
+
+void LateReader::State::abandon_thread() {
+  if (running)
+    add_result(LateResult(*std::exchange(running, std::nullopt)));
+  ++generation;
+  if (std::exchange(has_thread, false))
+    ++lost;
+  changed.notify_all();
+}
+
+void LateReader::State::start_thread_if_needed(
+    const std::shared_ptr<State>& self) {
+  if (has_thread || queue.empty())
+    return;
+  if (lost >= kMaxLost)
+    return fail_all();
+  try {
+    start_thread("late", [self, mine = generation] { self->work(mine); }, {})
+        .detach();
+    has_thread = true;
+  } catch (const std::system_error&) {
+    fail_all();  // no more threads
   }
-  return result;
 }
 
-LateRead LateReader::look_at(int32_t pid, const WatchList& watched) {
-  LateRead result = take(pid, watched);
-  if (result.snapshot)
-    result.snapshot->parent_executable = parent_program(*result.snapshot);
-  return result;
+void LateReader::State::fail_all() {
+  for (LateRequest& request : std::exchange(queue, {}))
+    add_result(LateResult(std::move(request)));
 }
 
-const LateReader::Parent& LateReader::parent_of(const ExecSnapshot& child) {
-  const int32_t pid = child.ppid;
-  const int64_t now_ns = clock_.monotonic_ns();
-  const auto known = parents_.find(pid);
-  if (known != parents_.end() && now_ns - known->second.read_ns < kParentAgeNs)
-    return known->second;
-  Parent parent{{}, 0, now_ns};
-  const bool done = pid > 0 && bounded([pid](Reading& r) {
-                      r.start_ticks = start_ticks_of(r.proc, pid);
-                      r.program = link_of(r.proc, pid);
-                    });
-  if (done) {
-    parent.program = reading_->program;
-    parent.start_ticks = reading_->start_ticks;
+LateReader::LateReader(const Fd& proc, const WatchList& watched)
+    : state_(std::make_shared<State>(proc, watched)) {}
+
+LateReader::~LateReader() {
+  const std::lock_guard lock(state_->mutex);
+  state_->abandon_thread();
+}
+
+bool LateReader::post(LateRequest&& request) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->closed ||
+        state_->queue.size() + state_->results.size() >= kMaxRequests)
+      return false;
+    state_->queue.push_back(std::move(request));
+    state_->start_thread_if_needed(state_);
   }
-  if (parents_.size() >= kMaxParents)
-    parents_.clear();
-  return parents_[pid] = std::move(parent);
+  state_->changed.notify_one();
+  return true;
 }
 
-std::string LateReader::parent_program(const ExecSnapshot& child) {
-  const Parent& parent = parent_of(child);
-  // A younger one has got the parent's pid.
-  if (parent.start_ticks > child.start_ticks)
-    return {};
-  return parent.program;
+int LateReader::fd() const {
+  return state_->ready.get();
+}
+
+std::vector<LateResult> LateReader::take() {
+  std::vector<LateResult> results;
+  {
+    const std::lock_guard lock(state_->mutex);
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t n =
+        ::read(state_->ready.get(), &count, sizeof count);
+    state_->give_up_hanging();
+    state_->start_thread_if_needed(state_);
+    results = std::exchange(state_->results, {});
+    state_->result_bytes = 0;
+  }
+  state_->changed.notify_one();
+  return results;
+}
+
+std::optional<int64_t> LateReader::deadline_ns() const {
+  const std::lock_guard lock(state_->mutex);
+  // One that waits may have begun when the caller waits.
+  const auto limit =
+      state_->running ? state_->limit
+                      : steady_clock::now() + steady_clock::duration(kPatience);
+  if (!state_->running && state_->queue.empty())
+    return std::nullopt;
+  return std::chrono::nanoseconds(limit.time_since_epoch()).count();
+}
+
+size_t LateReader::pending() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.size() + state_->results.size() +
+         (state_->running ? 1 : 0);
+}
+
+void LateReader::close() {
+  const std::lock_guard lock(state_->mutex);
+  state_->closed = true;
+  state_->fail_all();
+  state_->abandon_thread();
+}
+
+void LateReader::set_watched(const WatchList& watched) {
+  auto names = std::make_shared<const WatchList>(watched);
+  const std::lock_guard lock(state_->mutex);
+  state_->watched = std::move(names);
+}
+
+size_t LateReader::lost() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->lost;
 }
 
 }  // namespace preload

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/correlate/preload_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <string>
+
+#include "preload/base/fd.h"
 
 namespace preload {
 namespace {
@@ -48,6 +54,25 @@ std::vector<EnvVar> preload_file_entries(std::string_view content) {
   }
   add(to_nul(std::string_view(file).substr(tail)));
   return entries;
+}
+
+std::vector<EnvVar> read_preload_file(const std::string& path) {
+  const Fd file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return {};
+  std::string content(kMaxPreloadFileBytes, '\0');
+  size_t size = 0;
+  while (size < content.size()) {
+    const ssize_t n =
+        ::read(file.get(), content.data() + size, content.size() - size);
+    if (n <= 0)
+      break;
+    size += static_cast<size_t>(n);
+  }
+  content.resize(size);
+  return preload_file_entries(content);
 }
 
 }  // namespace preload

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -29,8 +28,8 @@ namespace {
 // each as it comes costs a wake-up apiece. The socket holds some 240 of them,
 // auditd's own queue 2000 more: after a batch that was large they gather less,
 // or not at all.
-constexpr auto kGather = std::chrono::milliseconds(12);
-constexpr auto kGatherLess = std::chrono::milliseconds(4);
+constexpr int64_t kGatherNs = 12 * kNanosPerMilli;
+constexpr int64_t kGatherLessNs = 4 * kNanosPerMilli;
 constexpr size_t kLargeBytes = size_t{8} << 10;
 constexpr size_t kHugeBytes = size_t{24} << 10;
 // From an exec to its decision, with audit_wait and a slow database.
@@ -38,6 +37,8 @@ constexpr uint64_t kUndecidedSeconds = 15;
 // The watchdog wants a sign of life.
 constexpr int64_t kBeatMs = 1'000;
 // Of the two seconds that an end may take.
+constexpr int64_t kLateMs = 300;
+constexpr int kLateStepMs = 10;
 constexpr int64_t kSettleMs = 700;
 constexpr int64_t kRelayStopMs = 700;
 // An output may hang with its file system, and starting again does not mend
@@ -139,11 +140,16 @@ Status Pipeline::start_input() {
   if (!parser)
     return tl::unexpected(parser.error());
   parser_ = std::make_unique<ExecParser>(std::move(*parser));
-  late_ = std::make_unique<LateReader>(capture_->proc(), clock_);
+  late_ = std::make_unique<LateReader>(capture_->proc(), capture_->watched());
   correlator_ = std::make_unique<Correlator>(
-      clock_, metrics_, *late_, *this,
-      [this](std::vector<ExecMark>& marks) { capture_->drain(marks); },
-      &capture_->watched(),
+      clock_, metrics_, *this,
+      [this](std::vector<Exec>& execs) {
+        capture_->drain([&](const ExecNotice& notice,
+                            std::unique_ptr<ExecSnapshot> snapshot) {
+          execs.push_back(exec_of(notice, std::move(snapshot)));
+        });
+      },
+      [this](LateRequest&& request) { return late_->post(std::move(request)); },
       Correlator::Options{config_.audit_wait * kNanosPerSecond});
   assembler_ =
       std::make_unique<Assembler>(clock_, metrics_, *correlator_, *parser_);
@@ -169,7 +175,7 @@ void Pipeline::start_inventory(uint64_t before_ticks) {
         const size_t processes = take_inventory(
             capture_->proc(), watched, before_ticks, clock_, stopping_,
             inventory_pulse_,
-            [this](ExecEvent&& event) { history_->post(NewExec{event}); });
+            [this](ExecEventPtr event) { history_->post(NewExec{*event}); });
         if (!stopping_)
           history_->post(InventoryDone{processes});
         inventory_done_ = true;
@@ -232,13 +238,17 @@ Status Pipeline::run() {
   return failure_.empty() ? Status() : fail(failure_);
 }
 
+// While records gather, neither they nor the listeners wake us: what comes is
+// taken with them.
 Pipeline::Turn Pipeline::wait_and_read() {
   input_pulse_.beat();
-  const bool quiet = capture_->arm();
-  std::array<pollfd, 4> wait{{{input_, POLLIN, 0},
+  const bool gathering = gather_until_ns_ != 0;
+  const bool quiet = gathering || capture_->arm();
+  std::array<pollfd, 5> wait{{{gathering ? -1 : input_, POLLIN, 0},
                               {signals_.get(), POLLIN, 0},
                               {failed_.get(), POLLIN, 0},
-                              {capture_->wake_fd(), POLLIN, 0}}};
+                              {gathering ? -1 : capture_->wake_fd(), POLLIN, 0},
+                              {late_->fd(), POLLIN, 0}}};
   const int ready =
       ::poll(wait.data(), wait.size(), quiet ? wait_milliseconds() : 0);
   if (ready < 0 && errno != EINTR) {
@@ -254,25 +264,43 @@ Pipeline::Turn Pipeline::wait_and_read() {
     capture_->clear_wake();
   Turn turn = Turn::kGoOn;
   if (wait[0].revents != 0)
+    gather_until_ns_ = clock_.monotonic_ns() + gather_ns();
+  if (gather_until_ns_ != 0 && clock_.monotonic_ns() >= gather_until_ns_)
     turn = read_records();
-  correlator_->advance();
+  take_late_results();
+  assembler_->expire();
+  if (gather_until_ns_ == 0)
+    correlator_->advance();
   return turn;
 }
 
-Pipeline::Turn Pipeline::read_records() {
+int64_t Pipeline::gather_ns() const {
   // Without listeners each moment loses environments.
-  const bool hurry = capture_->mode() == CaptureMode::kAudit;
-  if (!hurry && last_bytes_ < kHugeBytes)
-    std::this_thread::sleep_for(last_bytes_ < kLargeBytes ? kGather
-                                                          : kGatherLess);
+  if (capture_->mode() == CaptureMode::kAudit || last_bytes_ >= kHugeBytes)
+    return 0;
+  return last_bytes_ < kLargeBytes ? kGatherNs : kGatherLessNs;
+}
+
+Pipeline::Turn Pipeline::read_records() {
+  gather_until_ns_ = 0;
   const auto state = reader_->drain();
   last_bytes_ = reader_->last_bytes();
-  assembler_->expire();
   if (!state) {
     fail_from_thread("cannot read audit records: " + state.error().message());
     return Turn::kStop;
   }
   return *state == ReadState::kEndOfFile ? Turn::kStop : Turn::kGoOn;
+}
+
+void Pipeline::take_late_results() {
+  for (LateResult& result : late_->take()) {
+    if (result.request.what != LateRequest::What::kPreloadFile) {
+      correlator_->on_late_result(std::move(result));
+    } else if (result.entries) {
+      if (auto event = preload_file_.take(*std::move(result.entries), clock_))
+        give(std::move(event));
+    }
+  }
 }
 
 Pipeline::Turn Pipeline::handle_signals() {
@@ -293,12 +321,14 @@ Pipeline::Turn Pipeline::handle_signals() {
 }
 
 int Pipeline::wait_milliseconds() {
-  int64_t due =
-      std::min({coverage_due_ns_, report_due_ns_, preload_file_.due_ns()});
-  if (const auto deadline = correlator_->deadline_ns())
-    due = std::min(due, *deadline);
-  if (const auto deadline = assembler_->deadline_ns())
-    due = std::min(due, *deadline);
+  int64_t due = gather_until_ns_;
+  if (due == 0) {
+    due = std::min({coverage_due_ns_, report_due_ns_, preload_file_.due_ns()});
+    for (const auto deadline :
+         {correlator_->deadline_ns(), assembler_->deadline_ns(),
+          late_->deadline_ns()})
+      due = std::min(due, deadline.value_or(due));
+  }
   const int64_t left = due - clock_.monotonic_ns();
   // Up, or we would wake a moment too early.
   return static_cast<int>(
@@ -321,8 +351,10 @@ void Pipeline::keep_time() {
     start_inventory(now_ticks(kUndecidedSeconds));
   }
   if (now_ns >= preload_file_.due_ns()) {
-    if (auto event = preload_file_.look(clock_))
-      give(std::move(*event));
+    preload_file_.reading(now_ns);
+    // Refused: the next time.
+    (void)late_->post(
+        {LateRequest::What::kPreloadFile, 0, 0, std::string(kPreloadFile), 0});
   }
   if (now_ns >= report_due_ns_) {
     report_due_ns_ = now_ns + timing_.report;
@@ -332,41 +364,38 @@ void Pipeline::keep_time() {
 
 // ---- What the correlator gives
 
-void Pipeline::on_exec(ExecEvent&& event) {
-  if (event.origin == Origin::kUnaudited &&
-      config_.unaudited != UnauditedPolicy::kAlert) {
-    withheld_.add(event);
-    if (config_.unaudited == UnauditedPolicy::kIgnore)
-      return;
+void Pipeline::on_exec(ExecEventPtr event) {
+  if (event->origin == Origin::kUnaudited &&
+      config_.unaudited == UnauditedPolicy::kIgnore)
+    return;
+  if (event->user.empty()) {
+    if (std::string user = enricher_.name_if_known(event->uid); !user.empty()) {
+      ExecEvent named = *event;
+      named.user = std::move(user);
+      event = std::make_shared<const ExecEvent>(std::move(named));
+    }
   }
-  if (event.user.empty())
-    event.user = enricher_.name_if_known(event.uid);
   // A loader's options stand for variables; it may have both.
   const auto watched = [this](std::string_view name) {
     return capture_->watched().matches(name);
   };
-  if (auto loader = loader_event(event, watched))
-    give(std::move(*loader));
-  if (!event.env.empty())
+  if (auto loader = loader_event(*event, watched))
+    give(std::make_shared<const ExecEvent>(*std::move(loader)));
+  if (!event->env.empty())
     give(std::move(event));
 }
 
-void Pipeline::give(ExecEvent&& event) {
+void Pipeline::give(ExecEventPtr event) {
   if (config_.ecs_events == EcsEvents::kAll)
-    relay_->send_event(event);
-  history_->post(NewExec{std::move(event)});
+    relay_->send_event(*event);
+  history_->post(NewExec{*event});
 }
 
-void Pipeline::on_audited_after_all(ExecEvent&& event) {
-  if (auto withheld = withheld_.take(event))
-    on_exec(std::move(*withheld));
+void Pipeline::on_missed(ExecEventPtr event) {
+  history_->post(MissedExec{*event});
 }
 
-void Pipeline::on_missed(ExecEvent&& event) {
-  history_->post(MissedExec{std::move(event)});
-}
-
-void Pipeline::on_preload_file(ExecEvent&& event) {
+void Pipeline::on_preload_file(ExecEventPtr event) {
   preload_file_.fired(std::move(event), clock_.monotonic_ns());
 }
 
@@ -392,7 +421,7 @@ void Pipeline::reload() {
   keep_restart_keys(config_, *config);
   config_ = std::move(*config);
   capture_->set_watched(config_.capture_env_vars);
-  correlator_->set_watched(&capture_->watched());
+  late_->set_watched(capture_->watched());
   correlator_->set_options({config_.audit_wait * kNanosPerSecond});
   auto sinks = make_sinks(config_, clock_);
   history_->post(NewConfig{config_, names_of(sinks)});
@@ -418,12 +447,25 @@ void Pipeline::fail_from_thread(const std::string& what) {
   [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
 }
 
+// What is not read by then counts as missed.
+void Pipeline::finish_late_reads() {
+  const int64_t until_ns = clock_.monotonic_ns() + kLateMs * kNanosPerMilli;
+  while (late_->pending() > 0 && clock_.monotonic_ns() < until_ns) {
+    pollfd wait{late_->fd(), POLLIN, 0};
+    ::poll(&wait, 1, kLateStepMs);
+    take_late_results();
+  }
+  late_->close();
+  take_late_results();
+}
+
 void Pipeline::shut_down() {
   stopping_ = true;
   inventory_.join();
   // What auditd wrote before it went is still in the socket. What has come is
   // told even when no more can be read.
   [[maybe_unused]] const auto state = reader_->drain();
+  finish_late_reads();
   assembler_->flush();
   correlator_->finish();
   capture_.reset();

@@ -10,13 +10,13 @@
 #include <cstdio>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "preload/base/clock.h"
 #include "preload/base/digest.h"
 #include "preload/base/fd.h"
 #include "preload/detect/library_names.h"
+#include "preload/procfs/proc_parsers.h"
 #include "preload/procfs/process_dir.h"
 
 namespace preload {
@@ -39,10 +39,12 @@ class MappedFiles {
  public:
   explicit MappedFiles(const std::optional<ProcessDir>& process) {
     const auto maps = process ? process->read("maps", kMaxMaps) : std::nullopt;
-    std::istringstream lines(maps.value_or(""));
-    std::string line;
-    while (std::getline(lines, line))
-      add(line);
+    std::string_view rest = maps ? std::string_view(*maps) : "";
+    while (const auto mapping = next_mapping(rest)) {
+      by_device_.insert({makedev(mapping->device_major, mapping->device_minor),
+                         mapping->inode});
+      by_path_.insert({std::string(mapping->path), mapping->inode});
+    }
   }
 
   [[nodiscard]] bool contain(const Fd& file, const struct stat& status) const {
@@ -51,26 +53,6 @@ class MappedFiles {
   }
 
  private:
-  // start-end perms offset major:minor inode      path
-  void add(const std::string& line) {
-    std::istringstream fields(line);
-    std::string range;
-    std::string perms;
-    std::string offset;
-    unsigned major_number = 0;
-    unsigned minor_number = 0;
-    char colon = 0;
-    ino_t inode = 0;
-    std::string path;
-    fields >> range >> perms >> offset >> std::hex >> major_number >> colon >>
-        minor_number >> std::dec >> inode;
-    if (!fields || inode == 0)
-      return;
-    std::getline(fields >> std::ws, path);
-    by_device_.insert({makedev(major_number, minor_number), inode});
-    by_path_.insert({path, inode});
-  }
-
   std::set<std::pair<dev_t, ino_t>> by_device_;
   std::set<std::pair<std::string, ino_t>> by_path_;
 };
@@ -232,14 +214,9 @@ class FactFinder {
   }
 
   static bool has_entry(std::string_view environ, std::string_view entry) {
-    while (!environ.empty()) {
-      const size_t end = environ.find('\0');
-      if (environ.substr(0, end) == entry)
+    while (!environ.empty())
+      if (next_string(environ) == entry)
         return true;
-      if (end == std::string_view::npos)
-        return false;
-      environ.remove_prefix(end + 1);
-    }
     return false;
   }
 

@@ -7,12 +7,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
-#include <sstream>
 #include <utility>
 
-#include "preload/base/text.h"
+#include "preload/procfs/proc_files.h"
+#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {
@@ -81,25 +82,14 @@ std::optional<ProcessDir> ProcessDir::open(int32_t pid) {
   process.pid_ = pid;
   process.dir_ = Fd(::open(("/proc/" + std::to_string(pid)).c_str(),
                            O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  constexpr size_t kMaxStat = 4096;
-  const auto stat =
-      process.dir_ ? process.read("stat", kMaxStat) : std::nullopt;
-  if (pid <= 0 || !stat)
+  std::array<char, kMaxStat> room;
+  const ProcessStat stat =
+      process.dir_ ? parse_stat(read_file(process.dir_.get(), "stat", room))
+                   : ProcessStat();
+  if (pid <= 0 || !stat.valid)
     return std::nullopt;
-  // The command's name may hold anything, ')' too.
-  const size_t end_of_name = stat->rfind(')');
-  if (end_of_name == std::string::npos)
-    return std::nullopt;
-  std::istringstream fields(stat->substr(end_of_name + 1));
-  std::string state;
-  std::string skipped;
-  fields >> state >> process.ppid_;
-  constexpr int kStartField = 22;
-  for (int field = 5; field < kStartField; ++field)
-    fields >> skipped;
-  fields >> process.start_ticks_;
-  if (!fields)
-    return std::nullopt;
+  process.ppid_ = stat.ppid;
+  process.start_ticks_ = stat.start_ticks;
   return process;
 }
 

@@ -37,6 +37,7 @@ class Handler final : public AuditHandler {
     last_syscall = record.syscall;
     return keep ? ExecVerdict::keep_as(record.id.serial) : ExecVerdict::drop();
   }
+  Wanted wanted(uint64_t /*token*/) override { return is_wanted; }
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     delivered.push_back({token, std::move(exec)});
   }
@@ -45,6 +46,7 @@ class Handler final : public AuditHandler {
   }
 
   bool keep = true;
+  Wanted is_wanted = Wanted::kYes;
   bool loader = false;
   std::string last_exe;
   std::string last_syscall;

@@ -11,8 +11,6 @@
 namespace preload {
 namespace {
 
-using std::chrono::steady_clock;
-
 // A job that hangs until it is let go.
 class Hanging {
  public:
@@ -58,42 +56,19 @@ TEST(TimedCall, GoesOnWithoutWhatHangs) {
     std::this_thread::yield();
 }
 
-TEST(TimedCall, ManyThatHangAreBoundedInNumberAndTime) {
+TEST(TimedCall, ManyThatHangAreBoundedInNumber) {
   Hanging hanging;
-  TimedCall calls("testing");
-  const auto begin = steady_clock::now();
+  TimedCall calls("testing", std::chrono::milliseconds(2));
   for (size_t i = 0; i < TimedCall::kMaxLost; ++i)
     EXPECT_FALSE(calls.run(hanging.job()));
   EXPECT_EQ(calls.lost(), TimedCall::kMaxLost);
-  // One full wait, then little ones; generous, for a busy machine.
-  EXPECT_LT(steady_clock::now() - begin,
-            TimedCall::kPatience * (TimedCall::kMaxLost / 2));
   EXPECT_FALSE(calls.run([] { FAIL() << "there is no thread for it"; }));
   hanging.let_go();
   while (calls.lost() > 0)
     std::this_thread::yield();
-  EXPECT_TRUE(calls.run([] {}));
-}
-
-// Each is back in time, so that none is ever lost.
-TEST(TimedCall, ManyThatAreSlowAreBoundedInTime) {
-  TimedCall calls("testing");
-  const auto begin = steady_clock::now();
-  int ran = 0;
-  for (int i = 0; i < 400; ++i)
-    ran += calls.run(
-        [] { std::this_thread::sleep_for(std::chrono::milliseconds(8)); });
-  EXPECT_GE(ran, 1);
-  EXPECT_LT(ran, 200);
   // Generous, for a busy machine.
-  EXPECT_LT(steady_clock::now() - begin, 4 * TimedCall::kMaxWaited);
-}
-
-TEST(TimedCall, WithoutABoundOfTheSumAllThatAreSlowRun) {
-  TimedCall calls("testing", TimedCall::Sum::kUnbounded);
-  for (int i = 0; i < 30; ++i)
-    ASSERT_TRUE(calls.run(
-        [] { std::this_thread::sleep_for(std::chrono::milliseconds(15)); }));
+  TimedCall patient("testing", std::chrono::seconds(10));
+  EXPECT_TRUE(patient.run([] {}));
 }
 
 TEST(TimedCall, AJobThatFailsHasNotRun) {

@@ -27,6 +27,7 @@ class Handler final : public AuditHandler {
     benchmark::DoNotOptimize(record.pid);
     return keep_ ? ExecVerdict::keep_as(1) : ExecVerdict::drop();
   }
+  Wanted wanted(uint64_t /*token*/) override { return Wanted::kYes; }
   void on_exec_event(uint64_t /*token*/, AuditExec&& exec) override {
     benchmark::DoNotOptimize(exec);
   }

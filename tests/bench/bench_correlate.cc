@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What joining an audited exec with its mark costs.
+// What joining an audited exec with its notice costs.
 #include <benchmark/benchmark.h>
 
-#include "preload/capture/watch_list.h"
 #include "preload/correlate/correlator.h"
 #include "support/fake_clock.h"
 
@@ -11,53 +10,51 @@ namespace {
 
 class Nobody final : public ExecHandler {
  public:
-  void on_exec(ExecEvent&& event) override { benchmark::DoNotOptimize(event); }
-  void on_audited_after_all(ExecEvent&& /*event*/) override {}
-  void on_missed(ExecEvent&& /*event*/) override {}
-  void on_preload_file(ExecEvent&& /*event*/) override {}
+  void on_exec(ExecEventPtr event) override { benchmark::DoNotOptimize(event); }
+  void on_missed(ExecEventPtr /*event*/) override {}
+  void on_preload_file(ExecEventPtr /*event*/) override {}
 };
 
-std::unique_ptr<ExecSnapshot> snapshot_of(const ExecMark& mark) {
+std::unique_ptr<ExecSnapshot> snapshot_of(const Exec& exec) {
   auto snapshot = std::make_unique<ExecSnapshot>();
-  snapshot->pid = mark.pid;
-  snapshot->exec_ns = mark.exec_ns;
+  snapshot->pid = exec.pid;
+  snapshot->exec_ns = exec.exec_ns;
+  snapshot->parent_executable = "/usr/bin/bash";
   snapshot->env = {{"LD_PRELOAD", "/tmp/x.so"}};
   snapshot->executable = "/usr/bin/id";
   return snapshot;
 }
 
-// With `waiting` marks of other execs that audit has not reported yet.
+// With `waiting` notices of other execs that audit has not reported yet.
 void join(benchmark::State& state, bool watched_value) {
   FakeClock clock;
   Metrics metrics;
   Nobody out;
-  const std::vector<std::string> names{"LD_PRELOAD"};
-  const WatchList watched(names);
-  const Fd proc = ProcReader::open_proc().value();
-  LateReader late(proc, clock);
-  std::vector<ExecMark> marks;
-  Correlator correlator(clock, metrics, late, out,
-                        [&](std::vector<ExecMark>& inbox) {
-                          for (ExecMark& mark : marks)
-                            inbox.push_back(std::move(mark));
-                          marks.clear();
-                        },
-                        &watched, {});
-  const auto add_mark = [&](int32_t pid) {
-    ExecMark& mark = marks.emplace_back();
-    mark.pid = pid;
-    mark.exec_ns = static_cast<uint64_t>(clock.monotonic_ns());
+  std::vector<Exec> execs;
+  Correlator correlator(
+      clock, metrics, out,
+      [&](std::vector<Exec>& inbox) {
+        for (Exec& exec : execs)
+          inbox.push_back(std::move(exec));
+        execs.clear();
+      },
+      [](LateRequest&& /*request*/) { return false; }, {});
+  const auto add_notice = [&](int32_t pid) {
+    Exec& exec = execs.emplace_back();
+    exec.pid = pid;
+    exec.notice = SnapshotKind::kNothing;
+    exec.exec_ns = static_cast<uint64_t>(clock.monotonic_ns());
     if (watched_value) {
-      mark.kind = SnapshotKind::kWatched;
-      mark.snapshot = snapshot_of(mark);
+      exec.notice = SnapshotKind::kWatched;
+      exec.snapshot = snapshot_of(exec);
     }
   };
   for (int32_t i = 0; i < state.range(0); ++i)
-    add_mark(100'000 + i);
+    add_notice(100'000 + i);
   uint64_t serial = 0;
   for ([[maybe_unused]] auto _ : state) {
     const auto pid = static_cast<int32_t>(1 + serial % 30'000);
-    add_mark(pid);
+    add_notice(pid);
     ExecRecord record;
     record.id.sec = clock.wall_us() / kMicrosPerSecond;
     record.id.ms =

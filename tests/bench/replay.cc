@@ -2,7 +2,7 @@
 // replay DATABASE nothing|known|new PASSES <RECORDS
 // The parts of the pipeline on a file of audit records, in one thread: what an
 // exec costs between auditd's socket and the outbox when the listeners have
-// done their work. For each exec there is the mark that they would have left:
+// done their work. For each exec there is the notice that they would have left:
 // nothing watched, always the same value, or one never used before. Prints
 // microseconds of CPU per exec.
 #include <fmt/format.h>
@@ -43,23 +43,22 @@ class Recorder final : public ExecHandler {
         store_(must(Store::open(database, clock))),
         rule_(must(make_rule(Config(), "", 0))) {}
 
-  void on_exec(ExecEvent&& event) override {
+  void on_exec(ExecEventPtr event) override {
     events_.push_back(std::move(event));
     if (events_.size() == kBatch)
       store();
   }
-  void on_audited_after_all(ExecEvent&& /*event*/) override {}
-  void on_missed(ExecEvent&& /*event*/) override {
+  void on_missed(ExecEventPtr /*event*/) override {
     throw std::runtime_error("an exec was missed");
   }
-  void on_preload_file(ExecEvent&& /*event*/) override {}
+  void on_preload_file(ExecEventPtr /*event*/) override {}
 
   void store() {
     must(store_->begin());
-    for (const ExecEvent& event : events_) {
+    for (const ExecEventPtr& event : events_) {
       const auto decisions =
-          must(rule_.decide(event, clock_.wall_us(), *store_));
-      must(store_->record(event, decisions, kMark));
+          must(rule_.decide(*event, clock_.wall_us(), *store_));
+      must(store_->record(*event, decisions, kMark));
     }
     must(store_->commit());
     recorded_ += events_.size();
@@ -72,18 +71,18 @@ class Recorder final : public ExecHandler {
   const Clock& clock_;
   std::unique_ptr<Store> store_;
   NewTerms rule_;
-  std::vector<ExecEvent> events_;
+  std::vector<ExecEventPtr> events_;
   size_t recorded_ = 0;
 };
 
-struct Exec {
+struct Audited {
   int32_t pid = 0;
   int64_t time_us = 0;
   std::string exe;
 };
 
-std::vector<Exec> execs_in(std::string_view records) {
-  std::vector<Exec> execs;
+std::vector<Audited> execs_in(std::string_view records) {
+  std::vector<Audited> execs;
   for (size_t at = 0; at < records.size();) {
     const size_t end = records.find('\n', at);
     const auto record = scan_record(records.substr(at, end - at));
@@ -97,28 +96,30 @@ std::vector<Exec> execs_in(std::string_view records) {
   return execs;
 }
 
-// The mark of one exec; `value` empty: nothing watched.
-ExecMark mark_of(const Exec& exec, const Clock& clock,
-                 const std::string& value) {
+// The notice of one exec; `value` empty: nothing watched.
+Exec noticed(const Audited& exec, const Clock& clock,
+             const std::string& value) {
   const int64_t offset_us = clock.wall_us() - clock.monotonic_ns() / 1000;
-  ExecMark mark;
-  mark.pid = exec.pid;
-  mark.exec_ns =
+  Exec result;
+  result.pid = exec.pid;
+  result.exec_ns =
       static_cast<uint64_t>((exec.time_us + 1000 - offset_us) * 1000);
+  result.notice = SnapshotKind::kNothing;
   if (value.empty())
-    return mark;
-  mark.kind = SnapshotKind::kWatched;
-  mark.snapshot = std::make_unique<ExecSnapshot>();
-  mark.snapshot->pid = exec.pid;
-  mark.snapshot->exec_ns = mark.exec_ns;
-  mark.snapshot->env = {{"LD_PRELOAD", value}};
-  mark.snapshot->executable = exec.exe;
-  mark.snapshot->parent_executable = "/usr/bin/bash";
-  mark.snapshot->argv = {exec.exe, "stay"};
-  mark.snapshot->cwd = "/root";
-  mark.snapshot->uid = mark.snapshot->euid = 0;
-  mark.snapshot->gid = mark.snapshot->egid = 0;
-  return mark;
+    return result;
+  result.notice = SnapshotKind::kWatched;
+  auto snapshot = std::make_unique<ExecSnapshot>();
+  snapshot->pid = exec.pid;
+  snapshot->exec_ns = result.exec_ns;
+  snapshot->env = {{"LD_PRELOAD", value}};
+  snapshot->executable = exec.exe;
+  snapshot->parent_executable = "/usr/bin/bash";
+  snapshot->argv = {exec.exe, "stay"};
+  snapshot->cwd = "/root";
+  snapshot->uid = snapshot->euid = 0;
+  snapshot->gid = snapshot->egid = 0;
+  result.snapshot = std::move(snapshot);
+  return result;
 }
 
 int64_t cpu_ns() {
@@ -128,18 +129,16 @@ int64_t cpu_ns() {
 }
 
 // One pass over the records in `fd`. Gives the CPU time in ns.
-int64_t pass(int fd, std::vector<ExecMark>&& marks, const Clock& clock,
+int64_t pass(int fd, std::vector<Exec>&& execs, const Clock& clock,
              Recorder& recorder) {
-  const WatchList watched(std::vector<std::string>{"LD_PRELOAD"});
   Metrics metrics;
-  const Fd proc = must(ProcReader::open_proc());
-  LateReader late(proc, clock);
   // All at the first call, and forgotten by nobody before it is needed.
-  auto refill = [&marks](std::vector<ExecMark>& out) {
-    std::move(marks.begin(), marks.end(), std::back_inserter(out));
-    marks.clear();
+  auto refill = [&execs](std::vector<Exec>& out) {
+    std::move(execs.begin(), execs.end(), std::back_inserter(out));
+    execs.clear();
   };
-  Correlator correlator(clock, metrics, late, recorder, refill, &watched,
+  auto refuse = [](LateRequest&& /*request*/) { return false; };
+  Correlator correlator(clock, metrics, recorder, refill, refuse,
                         {.audit_wait_ns = 3600 * kNanosPerSecond});
   ExecParser parser = must(ExecParser::create());
   Assembler assembler(clock, metrics, correlator, parser);
@@ -173,16 +172,16 @@ int run(const std::string& database, const std::string& mode, int passes) {
   size_t serial = 0;
   // The first makes the known value known, and is not counted.
   for (int i = 0; i <= passes; ++i) {
-    std::vector<ExecMark> marks;
-    for (const Exec& exec : execs) {
+    std::vector<Exec> notices;
+    for (const Audited& exec : execs) {
       const std::string value =
           mode == "nothing" ? ""
           : mode == "known"
               ? "/bench/known.so"
               : fmt::format("/bench/{}-{}.so", clock.wall_us(), ++serial);
-      marks.push_back(mark_of(exec, clock, value));
+      notices.push_back(noticed(exec, clock, value));
     }
-    times.push_back(pass(file.get(), std::move(marks), clock, recorder));
+    times.push_back(pass(file.get(), std::move(notices), clock, recorder));
   }
   const size_t expected =
       mode == "nothing" ? 0 : execs.size() * (static_cast<size_t>(passes) + 1);

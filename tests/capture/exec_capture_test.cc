@@ -52,19 +52,29 @@ class ExecCaptureTest : public testing::Test {
       GTEST_SKIP() << "no process connector: " << capture_->reason();
   }
 
-  // The newest mark of `pid`.
-  ExecMark mark_of(int32_t pid) {
-    std::vector<ExecMark> marks;
+  struct Noticed {
+    SnapshotKind kind = SnapshotKind::kNothing;
+    int error = 0;
+    std::unique_ptr<ExecSnapshot> snapshot;
+  };
+  // The newest notice of each pid, with those of before.
+  void drain(std::map<pid_t, Noticed>& notices) {
+    capture_->drain([&](const ExecNotice& notice,
+                        std::unique_ptr<ExecSnapshot> snapshot) {
+      notices[notice.pid] = {notice.kind, notice.error, std::move(snapshot)};
+    });
+  }
+  Noticed notice_of(int32_t pid) {
+    std::map<pid_t, Noticed> notices;
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < deadline) {
-      capture_->drain(marks);
-      for (auto it = marks.rbegin(); it != marks.rend(); ++it)
-        if (it->pid == pid)
-          return std::move(*it);
+      drain(notices);
+      if (notices.contains(pid))
+        return std::move(notices[pid]);
       ::usleep(1000);
     }
-    ADD_FAILURE() << "no mark for pid " << pid;
+    ADD_FAILURE() << "no notice for pid " << pid;
     return {};
   }
 
@@ -73,7 +83,7 @@ class ExecCaptureTest : public testing::Test {
 };
 
 TEST_F(ExecCaptureTest, TellsWatchedFromUnwatched) {
-  const ExecMark watched = mark_of(run("/bin/true", "PRELOAD_TEST=value 1"));
+  const Noticed watched = notice_of(run("/bin/true", "PRELOAD_TEST=value 1"));
   ASSERT_EQ(watched.kind, SnapshotKind::kWatched);
   ASSERT_TRUE(watched.snapshot);
   EXPECT_EQ(watched.snapshot->env,
@@ -84,13 +94,14 @@ TEST_F(ExecCaptureTest, TellsWatchedFromUnwatched) {
   EXPECT_EQ(watched.snapshot->uid, ::getuid());
   EXPECT_EQ(watched.snapshot->secure, false);
   EXPECT_EQ(watched.snapshot->no_interpreter, false);
-  EXPECT_EQ(mark_of(run("/bin/true", "OTHER=1")).kind, SnapshotKind::kNothing);
+  EXPECT_EQ(notice_of(run("/bin/true", "OTHER=1")).kind,
+            SnapshotKind::kNothing);
 }
 
 TEST_F(ExecCaptureTest, WakesItsOwnerForAWatchedExecOnly) {
-  std::vector<ExecMark> marks;
+  std::map<pid_t, Noticed> notices;
   while (!capture_->arm())
-    capture_->drain(marks);
+    drain(notices);
   pollfd wake{capture_->wake_fd(), POLLIN, 0};
   run("/bin/true", "PRELOAD_TEST=1");
   ASSERT_EQ(::poll(&wake, 1, 10'000), 1);
@@ -101,9 +112,9 @@ TEST_F(ExecCaptureTest, WakesItsOwnerForAWatchedExecOnly) {
 TEST_F(ExecCaptureTest, NamesChangeWhileExecsGoOn) {
   const std::vector<std::string> other{"OTHER*"};
   capture_->set_watched(other);
-  EXPECT_EQ(mark_of(run("/bin/true", "OTHER_X=1")).kind,
+  EXPECT_EQ(notice_of(run("/bin/true", "OTHER_X=1")).kind,
             SnapshotKind::kWatched);
-  EXPECT_EQ(mark_of(run("/bin/true", "PRELOAD_TEST=1")).kind,
+  EXPECT_EQ(notice_of(run("/bin/true", "PRELOAD_TEST=1")).kind,
             SnapshotKind::kNothing);
 }
 
@@ -128,15 +139,15 @@ TEST_F(ExecCaptureTest, MegabytesOfVariables) {
       ::posix_spawn(&pid, name.c_str(), nullptr, nullptr, argv, envp.data()),
       0);
   ::waitpid(pid, nullptr, 0);
-  const ExecMark mark = mark_of(pid);
-  ASSERT_TRUE(mark.snapshot);
-  ASSERT_EQ(mark.snapshot->env.size(), strings.size());
-  EXPECT_EQ(mark.snapshot->env.back().value, strings.back().substr(13));
-  EXPECT_FALSE(mark.snapshot->truncated);
+  const Noticed notice = notice_of(pid);
+  ASSERT_TRUE(notice.snapshot);
+  ASSERT_EQ(notice.snapshot->env.size(), strings.size());
+  EXPECT_EQ(notice.snapshot->env.back().value, strings.back().substr(13));
+  EXPECT_FALSE(notice.snapshot->truncated);
 }
 
 // Nobody drains meanwhile. All on one CPU, so that two rings take it all.
-TEST_F(ExecCaptureTest, AFloodOfVariablesLeavesAMarkOfEachExec) {
+TEST_F(ExecCaptureTest, AFloodOfVariablesLeavesANoticeOfEachExec) {
   rlimit stack{};
   ::getrlimit(RLIMIT_STACK, &stack);
   if (stack.rlim_max < size_t{32} << 20)
@@ -170,24 +181,21 @@ TEST_F(ExecCaptureTest, AFloodOfVariablesLeavesAMarkOfEachExec) {
     flood.push_back(run_with(42, "PRELOAD_TEST=1"));
   for (int i = 0; i < 4; ++i)
     targets.push_back(run_with(0, "PRELOAD_TEST=target"));
-  std::map<pid_t, ExecMark> marks;
+  std::map<pid_t, Noticed> notices;
   EXPECT_TRUE(eventually(10, [&] {
-    std::vector<ExecMark> drained;
-    capture_->drain(drained);
-    for (ExecMark& mark : drained)
-      marks[mark.pid] = std::move(mark);
+    drain(notices);
     return std::all_of(targets.begin(), targets.end(),
-                       [&](pid_t pid) { return marks.contains(pid); });
+                       [&](pid_t pid) { return notices.contains(pid); });
   }));
   for (const pid_t pid : flood) {
-    const ExecMark& mark = marks[pid];
-    EXPECT_TRUE(mark.snapshot ? !mark.snapshot->env.empty()
-                              : mark.error == ENOBUFS);
+    const Noticed& notice = notices[pid];
+    EXPECT_TRUE(notice.snapshot ? !notice.snapshot->env.empty()
+                                : notice.error == ENOBUFS);
   }
   for (const pid_t pid : targets) {
-    const ExecMark& mark = marks[pid];
-    ASSERT_TRUE(mark.snapshot);
-    EXPECT_EQ(mark.snapshot->env,
+    const Noticed& notice = notices[pid];
+    ASSERT_TRUE(notice.snapshot);
+    EXPECT_EQ(notice.snapshot->env,
               (std::vector<EnvVar>{{"PRELOAD_TEST", "target"}}));
   }
   EXPECT_GT(metrics_.get(Metric::kSnapshotsTruncated) +

@@ -48,8 +48,8 @@ TEST(SnapshotFormat, DecodesWhatProcSays) {
   EXPECT_EQ(s.euid, 0U);
   EXPECT_EQ(s.gid, 100U);
   EXPECT_EQ(s.egid, 101U);
-  EXPECT_EQ(s.loginuid, 1000U);
-  EXPECT_EQ(s.session, kUnsetId);
+  EXPECT_EQ(s.auid, 1000U);
+  EXPECT_EQ(s.ses, kUnsetId);
   EXPECT_EQ(s.argv, (std::vector<std::string>{"id", "", "a b"}));
   EXPECT_EQ(s.cgroup, "/user.slice/x");
   EXPECT_EQ(s.secure, true);

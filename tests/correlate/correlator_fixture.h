@@ -22,60 +22,60 @@ namespace preload {
 
 class ExecRecorder final : public ExecHandler {
  public:
-  void on_exec(ExecEvent&& event) override {
-    execs.push_back(std::move(event));
-  }
-  void on_audited_after_all(ExecEvent&& event) override {
-    after_all.push_back(std::move(event));
-  }
-  void on_missed(ExecEvent&& event) override {
-    missed.push_back(std::move(event));
-  }
-  void on_preload_file(ExecEvent&& /*event*/) override {}
+  void on_exec(ExecEventPtr event) override { execs.push_back(*event); }
+  void on_missed(ExecEventPtr event) override { missed.push_back(*event); }
+  void on_preload_file(ExecEventPtr /*event*/) override {}
 
-  std::vector<ExecEvent> execs, after_all, missed;
+  std::vector<ExecEvent> execs, missed;
 };
 
 class CorrelatorTest : public testing::Test {
  protected:
   CorrelatorTest()
-      : proc_(std::move(*ProcReader::open_proc(dir_.path().c_str()))),
-        late_(proc_, clock_),
-        correlator_(clock_, metrics_, late_, out_,
-                    [this](std::vector<ExecMark>& marks) {
-                      for (ExecMark& mark : arrived_)
-                        marks.push_back(std::move(mark));
-                      arrived_.clear();
-                    },
-                    &watched_, {}) {}
+      : proc_(std::move(*SnapshotReader::open_proc(dir_.path().c_str()))),
+        reader_(proc_, clock_),
+        correlator_(
+            clock_, metrics_, out_,
+            [this](std::vector<Exec>& execs) {
+              for (Exec& exec : arrived_)
+                execs.push_back(std::move(exec));
+              arrived_.clear();
+            },
+            [this](LateRequest&& request) {
+              if (queue_full_)
+                return false;
+              requests_.push_back(std::move(request));
+              return true;
+            },
+            {}) {}
 
   // A listener reports an exec of `pid` now.
-  uint64_t mark(int32_t pid, const std::string& value,
-                const std::string& exe = "/bin/x") {
+  uint64_t notice(int32_t pid, const std::string& value,
+                  const std::string& exe = "/bin/x") {
     const auto now = static_cast<uint64_t>(clock_.monotonic_ns());
-    ExecMark mark{SnapshotKind::kNothing, 0, pid, now, nullptr};
+    Exec exec = exec_of({SnapshotKind::kNothing, false, 0, pid, now}, nullptr);
     if (!value.empty()) {
-      mark.kind = SnapshotKind::kWatched;
-      mark.snapshot = std::make_unique<ExecSnapshot>();
-      mark.snapshot->pid = pid;
-      mark.snapshot->exec_ns = now;
-      mark.snapshot->executable = exe;
-      mark.snapshot->env = {{"A", value}};
+      exec.notice = SnapshotKind::kWatched;
+      exec.snapshot = std::make_unique<ExecSnapshot>();
+      exec.snapshot->pid = pid;
+      exec.snapshot->exec_ns = now;
+      exec.snapshot->executable = exe;
+      exec.snapshot->env = {{"A", value}};
     }
-    arrived_.push_back(std::move(mark));
+    arrived_.push_back(std::move(exec));
     return now;
   }
 
-  // A listener takes the mark that was made last, but has not given it yet.
-  ExecMark withhold() {
-    ExecMark mark = std::move(arrived_.back());
+  // A listener has written the latest notice, but it is not taken yet.
+  Exec delay_notice() {
+    Exec exec = std::move(arrived_.back());
     arrived_.pop_back();
-    return mark;
+    return exec;
   }
-  void give(ExecMark&& mark) { arrived_.push_back(std::move(mark)); }
+  void arrive(Exec&& exec) { arrived_.push_back(std::move(exec)); }
   // What did not fit the ring.
-  void mark_truncated(int32_t pid, std::vector<EnvVar> env) {
-    mark(pid, "v");
+  void notice_truncated(int32_t pid, std::vector<EnvVar> env) {
+    notice(pid, "v");
     arrived_.back().snapshot->env = std::move(env);
     arrived_.back().snapshot->truncated = true;
   }
@@ -83,11 +83,12 @@ class CorrelatorTest : public testing::Test {
   // What an exec with a watched variable has for its parent's program, when
   // that is `ppid`.
   std::string parent_of_child(int32_t ppid) {
-    mark(7, "v");
+    notice(7, "v");
     arrived_.back().snapshot->ppid = ppid;
     arrived_.back().snapshot->start_ticks = UINT64_MAX;
     record(7);
     end_events();
+    EXPECT_FALSE(out_.execs.empty());
     return out_.execs.back().parent_executable;
   }
 
@@ -110,8 +111,17 @@ class CorrelatorTest : public testing::Test {
     return report(pid, std::move(exec), true, ago_us);
   }
 
+  // The thread "late" does what was requested. New requests wait.
+  void read_late() {
+    for (LateRequest& request : std::exchange(requests_, {}))
+      correlator_.on_late_result(
+          do_late_request(std::move(request), reader_, watched_, clock_));
+  }
+
   // The rest of the records of all kept events comes.
   void end_events() {
+    if (!reads_hang_)
+      read_late();
     for (auto& [token, exec] : events_)
       correlator_.on_exec_event(token, std::move(exec));
     events_.clear();
@@ -137,7 +147,12 @@ class CorrelatorTest : public testing::Test {
 
   void pass(int64_t us) {
     clock_.advance_us(us);
+    advance();
+  }
+  void advance() {
     correlator_.advance();
+    while (!reads_hang_ && !requests_.empty())
+      read_late();
   }
 
   CoverageDelta coverage() {
@@ -167,7 +182,10 @@ class CorrelatorTest : public testing::Test {
     record.exe = EncodedValue{exec.exe, false};
     record.loader = loader;
     const ExecVerdict verdict = correlator_.on_exec(record);
-    if (!verdict.keep)
+    if (!reads_hang_)
+      read_late();
+    if (!verdict.keep ||
+        correlator_.wanted(verdict.token) == AuditHandler::Wanted::kNo)
       return std::nullopt;
     exec.id = record.id.audit_id();
     exec.pid = pid;
@@ -180,11 +198,14 @@ class CorrelatorTest : public testing::Test {
   FakeClock clock_;
   Metrics metrics_;
   Fd proc_;
-  LateReader late_;
+  EnvironReader reader_;
   ExecRecorder out_;
   const std::vector<std::string> names_{"A"};
   WatchList watched_{names_};
-  std::vector<ExecMark> arrived_;
+  std::vector<Exec> arrived_;
+  std::vector<LateRequest> requests_;
+  bool queue_full_ = false;
+  bool reads_hang_ = false;
   std::vector<std::pair<uint64_t, AuditExec>> events_;
   uint64_t serial_ = 0;
   Correlator correlator_;

@@ -14,7 +14,7 @@ namespace {
 using std::string_literals::operator""s;
 
 TEST_F(CorrelatorTest, JoinsASnapshotWithItsAuditEvent) {
-  const uint64_t at = mark(7, "v");
+  const uint64_t at = notice(7, "v");
   ASSERT_TRUE(record(7));
   EXPECT_TRUE(out_.execs.empty());
   end_events();
@@ -31,14 +31,14 @@ TEST_F(CorrelatorTest, JoinsASnapshotWithItsAuditEvent) {
 }
 
 TEST_F(CorrelatorTest, ExecsWithoutAWatchedVariableAreDroppedUnparsed) {
-  mark(7, "");
+  notice(7, "");
   EXPECT_FALSE(record(7));
   EXPECT_EQ(coverage(), sums(1, 0, 0));
 }
 
 TEST_F(CorrelatorTest, AHundredExecsInARowInOnePid) {
   for (int i = 0; i < 100; ++i) {
-    mark(7, i % 3 == 0 ? "" : "v" + std::to_string(i));
+    notice(7, i % 3 == 0 ? "" : "v" + std::to_string(i));
     clock_.advance_us(300);
   }
   // Audit's clock is coarse: within 4 ms all execs have the same time.
@@ -55,9 +55,9 @@ TEST_F(CorrelatorTest, AHundredExecsInARowInOnePid) {
 }
 
 TEST_F(CorrelatorTest, AnEarlierExecThatAuditLostDoesNotShiftTheJoin) {
-  mark(7, "lost", "/bin/lost");
+  notice(7, "lost", "/bin/lost");
   clock_.advance_us(100);
-  mark(7, "v", "/bin/x");
+  notice(7, "v", "/bin/x");
   record(7, "/bin/x");
   end_events();
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -70,10 +70,10 @@ TEST_F(CorrelatorTest, AnEarlierExecThatAuditLostDoesNotShiftTheJoin) {
 }
 
 TEST_F(CorrelatorTest, APidUsedAgainIsAnotherExec) {
-  mark(7, "old");
-  correlator_.advance();
+  notice(7, "old");
+  advance();
   clock_.advance_us(1'000'000);
-  mark(7, "new");
+  notice(7, "new");
   record(7);
   end_events();
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -85,12 +85,12 @@ TEST_F(CorrelatorTest, TheParentIsWhatItRanAtTheTime) {
   std::vector<std::string> parents;
   const auto child = [&] { parents.push_back(parent_of_child(5)); };
   child();
-  // It has gone; who has just been looked at is remembered.
+  // It has gone; a program that was just read is remembered.
   std::filesystem::remove_all(dir_ / "5");
   child();
   // It comes again as another program, with a listener, or by a record.
   process(5, "", "/bin/second");
-  mark(5, "", "/bin/second");
+  notice(5, "", "/bin/second");
   child();
   process(5, "", "/bin/third");
   record(5, "/bin/third");
@@ -104,27 +104,28 @@ TEST_F(CorrelatorTest, TheParentIsWhatItRanAtTheTime) {
                                       "/bin/second", "/bin/third", ""}));
 }
 
-TEST_F(CorrelatorTest, UnauditedAndThenAuditedAfterAll) {
-  const uint64_t at = mark(7, "v");
-  mark(8, "");
-  correlator_.advance();
+TEST_F(CorrelatorTest, AnAuditEventAfterItsExecWasSettledCorrectsTheCount) {
+  notice(7, "v");
+  notice(8, "");
+  advance();
   EXPECT_EQ(coverage(), sums(0, 0, 0));
   pass(5'000'000);
   ASSERT_EQ(out_.execs.size(), 1U);
   EXPECT_EQ(out_.execs[0].origin, Origin::kUnaudited);
   EXPECT_EQ(coverage(), sums(0, 0, 2));
-  record(7, "/bin/x", 5'000'000);
-  record(8, "/bin/x", 5'000'000);
-  end_events();
+  EXPECT_FALSE(record(7, "/bin/x", 5'000'000));
+  EXPECT_FALSE(record(8, "/bin/x", 5'000'000));
   EXPECT_EQ(out_.execs.size(), 1U);
-  ASSERT_EQ(out_.after_all.size(), 1U);
-  EXPECT_EQ(out_.after_all[0].exec_ns, at);
-  EXPECT_EQ(out_.after_all[0].audit.serial, 1U);
-  EXPECT_EQ(out_.after_all[0].auid, 1000U);
+  EXPECT_TRUE(out_.missed.empty());
   EXPECT_EQ(coverage(), sums(2, 0, -2));
+  // Once: another event of the pid is another exec.
+  record(7, "/bin/x", 5'000'000);
+  end_events();
+  pass(300'000);
+  EXPECT_EQ(coverage(), sums(0, 0, 0, {1, 0, 0, 0}));
 }
 
-TEST_F(CorrelatorTest, ReadsLateWhatHasNoMark) {
+TEST_F(CorrelatorTest, ReadsLateWhatHasNoNotice) {
   process(7, "B=1\0A=v\0"s);
   process(8, "B=1\0"s);
   ASSERT_TRUE(record(7));
@@ -156,14 +157,13 @@ TEST_F(CorrelatorTest, SaysWhyItMissed) {
   EXPECT_EQ(coverage(), sums(0, 0, 0, {2, 0, 1, 1}));
 }
 
-TEST_F(CorrelatorTest, AMarkThatComesLateIsTheBetterSource) {
+TEST_F(CorrelatorTest, ANoticeThatComesLateIsTheBetterSource) {
   process(7, "A=scrubbed\0"s);
-  mark(7, "true");
-  ExecMark late = std::move(arrived_.back());
-  arrived_.clear();
+  notice(7, "true");
+  Exec late = delay_notice();
   record(7, "/bin/x", 1000);
-  arrived_.push_back(std::move(late));
-  correlator_.advance();
+  arrive(std::move(late));
+  advance();
   end_events();
   pass(300'000);
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -172,15 +172,14 @@ TEST_F(CorrelatorTest, AMarkThatComesLateIsTheBetterSource) {
   EXPECT_EQ(coverage(), sums(1, 0, 0));
 }
 
-TEST_F(CorrelatorTest, AMarkThatComesLateIsFoundThoughTheClockWasSet) {
+TEST_F(CorrelatorTest, ANoticeThatComesLateIsFoundThoughTheClockWasSet) {
   for (const int64_t step_us : {-5'000L, 5'000L, -3'600'000'000L}) {
-    mark(7, "true");
-    ExecMark late = std::move(arrived_.back());
-    arrived_.clear();
+    notice(7, "true");
+    Exec late = delay_notice();
     record(7, "/bin/x", 1000);
     clock_.step_wall_us(step_us);
-    arrived_.push_back(std::move(late));
-    correlator_.advance();
+    arrive(std::move(late));
+    advance();
     end_events();
     pass(300'000);
     EXPECT_EQ(coverage(), sums(1, 0, 0)) << step_us;
@@ -191,13 +190,12 @@ TEST_F(CorrelatorTest, AMarkThatComesLateIsFoundThoughTheClockWasSet) {
   EXPECT_TRUE(out_.missed.empty());
 }
 
-TEST_F(CorrelatorTest, AMarkCorrectsALateReadThatSawNothing) {
+TEST_F(CorrelatorTest, ANoticeCorrectsALateReadThatSawNothing) {
   process(7, "B=1\0"s);
-  mark(7, "true");
-  ExecMark late = std::move(arrived_.back());
-  arrived_.clear();
+  notice(7, "true");
+  Exec late = delay_notice();
   EXPECT_FALSE(record(7, "/bin/x", 1000));
-  arrived_.push_back(std::move(late));
+  arrive(std::move(late));
   pass(300'000);
   ASSERT_EQ(out_.execs.size(), 1U);
   EXPECT_EQ(out_.execs[0].env[0].value, "true");
@@ -219,7 +217,7 @@ TEST_F(CorrelatorTest, ASecondExecOfTheSameProgramSpoilsALateRead) {
 }
 
 TEST_F(CorrelatorTest, AReplayedEventDoesNotCountTwice) {
-  mark(7, "v");
+  notice(7, "v");
   record(7);
   end_events();
   --serial_;
@@ -233,7 +231,7 @@ TEST_F(CorrelatorTest, AReplayedEventDoesNotCountTwice) {
 TEST_F(CorrelatorTest, ASteppingClockDoesNotPartWhatBelongsTogether) {
   for (const int64_t step : {int64_t{3'600'000'000}, int64_t{-3'600'000'000}}) {
     // The exec and its audit time are from before the step.
-    mark(7, "v");
+    notice(7, "v");
     ExecRecord record;
     record.id = {clock_.wall_us() / 1'000'000,
                  static_cast<uint32_t>(clock_.wall_us() / 1000 % 1000),
@@ -249,7 +247,7 @@ TEST_F(CorrelatorTest, ASteppingClockDoesNotPartWhatBelongsTogether) {
 }
 
 TEST_F(CorrelatorTest, PathsInAChrootDifferAtTheirBeginning) {
-  mark(7, "v", "/srv/jail/bin/x");
+  notice(7, "v", "/srv/jail/bin/x");
   record(7, "/bin/x");
   end_events();
   EXPECT_EQ(out_.execs.size(), 1U);
@@ -259,7 +257,7 @@ TEST_F(CorrelatorTest, PathsInAChrootDifferAtTheirBeginning) {
 }
 
 TEST_F(CorrelatorTest, FinishLosesNothing) {
-  mark(7, "v");
+  notice(7, "v");
   process(8, "A=w\0"s);
   record(8);
   end_events();
@@ -271,9 +269,9 @@ TEST_F(CorrelatorTest, FinishLosesNothing) {
 // ---- What did not come whole
 
 TEST_F(CorrelatorTest, ASnapshotThatLostAllItsVariablesIsMissed) {
-  mark_truncated(7, {});
+  notice_truncated(7, {});
   record(7);
-  mark_truncated(8, {{"A", "first"}});
+  notice_truncated(8, {{"A", "first"}});
   record(8);
   end_events();
   ASSERT_EQ(out_.missed.size(), 1U);
@@ -286,7 +284,7 @@ TEST_F(CorrelatorTest, ASnapshotThatLostAllItsVariablesIsMissed) {
 
 TEST_F(CorrelatorTest, WhatASnapshotLostMayBeThereStill) {
   process(7, "A=first\0A=second\0"s);
-  mark_truncated(7, {{"A", "first"}});
+  notice_truncated(7, {{"A", "first"}});
   record(7);
   end_events();
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -295,8 +293,8 @@ TEST_F(CorrelatorTest, WhatASnapshotLostMayBeThereStill) {
 }
 
 TEST_F(CorrelatorTest, ASnapshotThatLostAllAndThatAuditDidNotReportIsMissed) {
-  mark_truncated(7, {});
-  correlator_.advance();
+  notice_truncated(7, {});
+  advance();
   pass(5'000'000);
   EXPECT_TRUE(out_.execs.empty());
   ASSERT_EQ(out_.missed.size(), 1U);
@@ -306,12 +304,12 @@ TEST_F(CorrelatorTest, ASnapshotThatLostAllAndThatAuditDidNotReportIsMissed) {
   EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 1}));
 }
 
-TEST_F(CorrelatorTest, ALateReadKeepsWhatATruncatedMarkLacks) {
+TEST_F(CorrelatorTest, ALateReadKeepsWhatATruncatedNoticeLacks) {
   process(7, "A=seen\0"s);
-  mark_truncated(7, {});
-  ExecMark late = withhold();
+  notice_truncated(7, {});
+  Exec late = delay_notice();
   record(7, "/bin/x", 1000);
-  give(std::move(late));
+  arrive(std::move(late));
   end_events();
   pass(300'000);
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -325,11 +323,11 @@ TEST_F(CorrelatorTest, ALoaderWhoseOptionsDidNotComeIsMissed) {
       {}, {"ld.so"}, {"ld.so", "--argv0", "x"}};
   int32_t pid = 7;
   for (const auto& argv : cut) {
-    mark(pid, "");
+    notice(pid, "");
     record_loader(pid++, argv, 4);
   }
   // No record of arguments at all, not even their number.
-  mark(pid, "");
+  notice(pid, "");
   record_loader(pid, {}, 0);
   end_events();
   EXPECT_EQ(out_.missed.size(), 4U);
@@ -342,12 +340,12 @@ TEST_F(CorrelatorTest, ALoaderWhoseOptionsDidNotComeIsMissed) {
 }
 
 TEST_F(CorrelatorTest, ALoaderWithoutOptionsOrWithAllOfThemIsCaptured) {
-  mark(7, "");
+  notice(7, "");
   record_loader(7, {"ld.so", "/bin/true", "a"}, 9);
-  mark(8, "");
+  notice(8, "");
   record_loader(8, {"ld.so", "--preload", "/tmp/x.so", "/bin/true"}, 4);
   // The snapshot has what audit has not.
-  mark(9, "v", "/lib/ld-linux.so.2");
+  notice(9, "v", "/lib/ld-linux.so.2");
   arrived_.back().snapshot->argv = {"ld.so", "--argv0", "x", "/bin/true"};
   record_loader(9, {}, 0);
   end_events();
@@ -357,7 +355,7 @@ TEST_F(CorrelatorTest, ALoaderWithoutOptionsOrWithAllOfThemIsCaptured) {
 }
 
 TEST_F(CorrelatorTest, VariablesOfALoaderWhoseOptionsDidNotComeAreTold) {
-  mark(7, "v", "/lib/ld-linux.so.2");
+  notice(7, "v", "/lib/ld-linux.so.2");
   record_loader(7, {"ld.so"}, 4);
   end_events();
   ASSERT_EQ(out_.execs.size(), 1U);
@@ -367,20 +365,20 @@ TEST_F(CorrelatorTest, VariablesOfALoaderWhoseOptionsDidNotComeAreTold) {
   EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 1}));
 }
 
-TEST_F(CorrelatorTest, TheOptionsOfALoaderAreToldHoweverLateItsRecordIs) {
-  mark(7, "");
-  mark(8, "");
-  correlator_.advance();
+TEST_F(CorrelatorTest, ALoaderWhoseArgumentsWereNotSeenInTimeIsMissed) {
+  notice(7, "");
+  notice(8, "v", "/lib/ld-linux.so.2");
+  arrived_.back().snapshot->argv = {"ld.so", "/bin/true"};
+  advance();
   pass(5'000'000);
   EXPECT_EQ(coverage(), sums(0, 0, 2));
   record_loader(7, {"ld.so", "--preload", "/tmp/x.so", "/bin/true"}, 4,
                 5'000'000);
   record_loader(8, {"ld.so"}, 4, 5'000'000);
   end_events();
-  ASSERT_EQ(out_.execs.size(), 1U);
-  EXPECT_EQ(out_.execs[0].argv.size(), 4U);
-  EXPECT_TRUE(out_.after_all.empty()) << "nothing was given before";
-  EXPECT_EQ(out_.missed.size(), 1U);
+  EXPECT_EQ(out_.execs.size(), 1U) << "the unaudited one";
+  ASSERT_EQ(out_.missed.size(), 1U);
+  EXPECT_EQ(out_.missed[0].executable, "/lib/ld-linux.so.2");
   EXPECT_EQ(coverage(), sums(1, 0, -2, {0, 0, 0, 1}));
 }
 

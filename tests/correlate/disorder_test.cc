@@ -28,13 +28,12 @@ namespace {
 
 class Recorder final : public ExecHandler {
  public:
-  void on_exec(ExecEvent&& event) override { seen(event); }
-  void on_audited_after_all(ExecEvent&& event) override { seen(event); }
-  void on_missed(ExecEvent&& event) override {
-    EXPECT_TRUE(event.env.empty());
+  void on_exec(ExecEventPtr event) override { seen(*event); }
+  void on_missed(ExecEventPtr event) override {
+    EXPECT_TRUE(event->env.empty());
     ++missed;
   }
-  void on_preload_file(ExecEvent&& /*event*/) override {}
+  void on_preload_file(ExecEventPtr /*event*/) override {}
 
   void seen(const ExecEvent& event) {
     for (const EnvVar& variable : event.env)
@@ -52,6 +51,7 @@ class Census final : public AuditHandler {
     told.insert({record.id.serial, record.id.sec, record.id.ms, record.pid});
     return correlator_.on_exec(record);
   }
+  Wanted wanted(uint64_t token) override { return correlator_.wanted(token); }
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     correlator_.on_exec_event(token, std::move(exec));
   }
@@ -84,23 +84,24 @@ class Disorder : public testing::TestWithParam<unsigned> {
       for (std::string& line : test::event_records(exec, style))
         lines_.push_back(std::move(line));
       if (random_() % 4 != 0)
-        make_mark(exec);
+        make_notice(exec);
     }
   }
-  void make_mark(const AuditExec& exec) {
-    const auto now = static_cast<uint64_t>(clock_.monotonic_ns()) + marks_;
-    ExecMark mark{SnapshotKind::kNothing, 0, exec.pid, now, nullptr};
+  void make_notice(const AuditExec& exec) {
+    const auto now = static_cast<uint64_t>(clock_.monotonic_ns()) + notices_;
+    Exec noticed =
+        exec_of({SnapshotKind::kNothing, false, 0, exec.pid, now}, nullptr);
     if (random_() % 3 == 0) {
-      mark.kind = SnapshotKind::kWatched;
-      mark.snapshot = std::make_unique<ExecSnapshot>();
-      mark.snapshot->pid = exec.pid;
-      mark.snapshot->exec_ns = now;
-      mark.snapshot->executable = exec.exe;
-      mark.snapshot->env = {{"A", std::to_string(marks_)}};
-      expected_.insert(std::to_string(marks_));
+      noticed.notice = SnapshotKind::kWatched;
+      noticed.snapshot = std::make_unique<ExecSnapshot>();
+      noticed.snapshot->pid = exec.pid;
+      noticed.snapshot->exec_ns = now;
+      noticed.snapshot->executable = exec.exe;
+      noticed.snapshot->env = {{"A", std::to_string(notices_)}};
+      expected_.insert(std::to_string(notices_));
     }
-    arrived_.push_back(std::move(mark));
-    ++marks_;
+    arrived_.push_back(std::move(noticed));
+    ++notices_;
   }
 
   void disturb() {
@@ -128,8 +129,8 @@ class Disorder : public testing::TestWithParam<unsigned> {
   std::mt19937 random_{GetParam()};
   FakeClock clock_;
   std::vector<std::string> lines_;
-  std::vector<ExecMark> arrived_;
-  uint64_t marks_ = 0;
+  std::vector<Exec> arrived_;
+  uint64_t notices_ = 0;
   std::multiset<std::string> expected_;
 };
 
@@ -137,18 +138,30 @@ TEST_P(Disorder, EachExecHasOneOutcomeAndEachSnapshotIsToldOnce) {
   make_execs();
   disturb();
   const TempDir empty_proc;
-  const Fd proc = ProcReader::open_proc(empty_proc.path().c_str()).value();
+  const Fd proc = SnapshotReader::open_proc(empty_proc.path().c_str()).value();
   Metrics metrics;
-  LateReader late(proc, clock_);
+  EnvironReader environs(proc, clock_);
   Recorder out;
   const WatchList watched(std::vector<std::string>{"A"});
-  Correlator correlator(clock_, metrics, late, out,
-                        [this](std::vector<ExecMark>& marks) {
-                          for (ExecMark& mark : arrived_)
-                            marks.push_back(std::move(mark));
-                          arrived_.clear();
-                        },
-                        &watched, {});
+  std::vector<LateRequest> requests;
+  Correlator correlator(
+      clock_, metrics, out,
+      [this](std::vector<Exec>& execs) {
+        for (Exec& exec : arrived_)
+          execs.push_back(std::move(exec));
+        arrived_.clear();
+      },
+      [&](LateRequest&& request) {
+        requests.push_back(std::move(request));
+        return true;
+      },
+      {});
+  // In no hurry: results come some records later.
+  const auto read_late = [&] {
+    for (LateRequest& request : std::exchange(requests, {}))
+      correlator.on_late_result(
+          do_late_request(std::move(request), environs, watched, clock_));
+  };
   Census census(correlator);
   ExecParser parser = ExecParser::create().value();
   Assembler assembler(clock_, metrics, census, parser);
@@ -165,13 +178,17 @@ TEST_P(Disorder, EachExecHasOneOutcomeAndEachSnapshotIsToldOnce) {
               static_cast<ssize_t>(record.size()));
     ASSERT_TRUE(reader.drain());
     ASSERT_LE(assembler.bytes(), Assembler::kMaxBytes);
-    // Together below audit_wait, so that no mark is given up before the end.
+    // Together below audit_wait, so that no notice is given up before the end.
     clock_.advance_us(static_cast<int64_t>(random_() % 3'000));
+    if (random_() % 4 == 0)
+      read_late();
     assembler.expire();
     correlator.advance();
   }
   write_end.reset();
   ASSERT_TRUE(reader.drain());
+  while (!requests.empty())
+    read_late();
   assembler.flush();
   correlator.finish();
 
@@ -182,7 +199,8 @@ TEST_P(Disorder, EachExecHasOneOutcomeAndEachSnapshotIsToldOnce) {
   EXPECT_EQ(
       count(Metric::kCapturedAtExec) + count(Metric::kCapturedLate) + missed,
       census.told.size());
-  EXPECT_EQ(count(Metric::kUnaudited), marks_ - count(Metric::kCapturedAtExec));
+  EXPECT_EQ(count(Metric::kUnaudited),
+            notices_ - count(Metric::kCapturedAtExec));
   EXPECT_EQ(out.missed, missed);
   EXPECT_EQ(out.values, expected_);
   EXPECT_EQ(assembler.open(), 0U);

@@ -1,137 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is read late: whose it is when marks and other execs come after it, and
-// parents that hold up who looks at them.
+// The thread "late", on a fake /proc in which a FIFO stands for what hangs.
+#include "preload/correlate/late_reader.h"
+
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
-#include "correlate/correlator_fixture.h"
+#include <gtest/gtest.h>
+
+#include "support/temp_dir.h"
 
 namespace preload {
 namespace {
 
-using std::string_literals::operator""s;
+using What = LateRequest::What;
 
-TEST_F(CorrelatorTest, AValueReadLateIsTheLaterExecsWhenThatCannotBeRead) {
-  process(7, "A=seen\0"s);
-  record(7, "/bin/x", 2000);
-  std::filesystem::remove_all(dir_ / "7");
-  record(7, "/bin/x", 1000);
-  end_events();
-  pass(300'000);
-  ASSERT_EQ(out_.execs.size(), 1U);
-  EXPECT_EQ(out_.execs[0].env[0].value, "seen");
-  EXPECT_EQ(out_.execs[0].audit.serial, 2U);
-  ASSERT_EQ(out_.missed.size(), 1U);
-  EXPECT_EQ(out_.missed[0].missed, MissReason::kReplaced);
-  EXPECT_EQ(coverage(), sums(0, 1, 0, {0, 0, 1, 0}));
-}
-
-TEST_F(CorrelatorTest, AReadThatSawNothingIsNotTheLaterExecs) {
-  process(7, "B=1\0"s);
-  record(7, "/bin/x", 2000);
-  std::filesystem::remove_all(dir_ / "7");
-  record(7, "/bin/x", 1000);
-  end_events();
-  pass(300'000);
-  EXPECT_TRUE(out_.execs.empty());
-  EXPECT_EQ(out_.missed.size(), 2U);
-  EXPECT_EQ(coverage(), sums(0, 0, 0, {1, 0, 1, 0}));
-}
-
-TEST_F(CorrelatorTest, AProgramNamedAsSeenFromOutsideSpoilsALateRead) {
-  // In a chroot /bin/x, outside /jail/bin/x: it may have been either.
-  process(7, "B=1\0"s, "/jail/bin/x");
-  record(7, "/bin/x", 2000);
-  record(7, "/jail/bin/x", 1000);
-  end_events();
-  pass(300'000);
-  EXPECT_EQ(coverage(), sums(0, 1, 0, {0, 0, 1, 0}));
-}
-
-TEST_F(CorrelatorTest, AnExecThatNobodyCouldReadIsMissedOnce) {
-  for (const bool mark_first : {false, true}) {
-    mark(7, "");
-    arrived_.back().kind = SnapshotKind::kUnread;
-    if (mark_first) {
-      record(7);
-    } else {
-      ExecMark late = withhold();
-      record(7, "/bin/x", 1000);
-      give(std::move(late));
-    }
-    correlator_.advance();
-    end_events();
-    pass(6'000'000);
-    EXPECT_EQ(coverage(), sums(0, 0, 0, {1, 0, 0, 0}));
-    EXPECT_EQ(correlator_.pending(), 0U);
-    pass(60'000'000);
+class LateReaderTest : public testing::Test {
+ protected:
+  void program(int32_t pid) {
+    const std::string path = dir_ / std::to_string(pid);
+    std::filesystem::create_directory(path);
+    std::filesystem::create_symlink("/bin/x", path + "/exe");
   }
+  void hanging(int32_t pid) {
+    program(pid);
+    fifos_.push_back(dir_ / std::to_string(pid) + "/stat");
+    ASSERT_EQ(::mkfifo(fifos_.back().c_str(), 0600), 0);
+  }
+  void let_go() {
+    for (const std::string& fifo : fifos_)
+      writers_.emplace_back(::open(fifo.c_str(), O_RDWR | O_CLOEXEC));
+    writers_.clear();
+  }
+  bool ask(int32_t pid) { return late_.post({What::kProgram, pid, 0, {}, 0}); }
+  // As the input thread waits.
+  std::vector<LateResult> wait_for(size_t count) {
+    std::vector<LateResult> results;
+    while (results.size() < count) {
+      pollfd ready{late_.fd(), POLLIN, 0};
+      ::poll(&ready, 1, 5);
+      for (LateResult& result : late_.take())
+        results.push_back(std::move(result));
+    }
+    return results;
+  }
+
+  TempDir dir_;
+  std::vector<std::string> fifos_;
+  std::vector<Fd> writers_;
+  Fd proc_ = SnapshotReader::open_proc(dir_.path().c_str()).value();
+  LateReader late_{proc_, WatchList(std::vector<std::string>{"A"})};
+};
+
+TEST_F(LateReaderTest, AnswersEachRequestInOrder) {
+  for (int32_t pid = 1; pid <= 100; ++pid) {
+    program(pid);
+    ASSERT_TRUE(ask(pid));
+  }
+  const auto results = wait_for(100);
+  for (size_t i = 0; i < results.size(); ++i) {
+    EXPECT_EQ(results[i].request.pid, static_cast<int32_t>(i) + 1);
+    EXPECT_EQ(results[i].program.path, "/bin/x");
+  }
+  EXPECT_EQ(late_.pending(), 0U);
+  EXPECT_FALSE(late_.deadline_ns());
 }
 
-TEST_F(CorrelatorTest, AMarkOfTheNextExecIsNotTakenForOneThatHadItsOwn) {
-  mark(7, "");
-  arrived_.back().kind = SnapshotKind::kUnread;
-  mark(7, "next");
-  arrived_.back().exec_ns += 1;
-  ExecMark next = withhold();
-  record(7);
-  give(std::move(next));
-  correlator_.advance();
-  record(7);
-  end_events();
-  pass(300'000);
-  ASSERT_EQ(out_.execs.size(), 1U);
-  EXPECT_EQ(out_.execs[0].audit.serial, 2U);
-  EXPECT_EQ(coverage(), sums(1, 0, 0, {1, 0, 0, 0}));
+TEST_F(LateReaderTest, ReadsTheWholePreloadFile) {
+  std::ofstream(dir_ / "file") << "/lib/a.so /lib/b.so";
+  ASSERT_TRUE(late_.post({What::kPreloadFile, 0, 0, dir_ / "file", 0}));
+  const auto results = wait_for(1);
+  ASSERT_TRUE(results[0].entries);
+  EXPECT_EQ(results[0].entries->size(), 2U);
 }
 
-TEST_F(CorrelatorTest, ADeletedProgramIsTheSameProgram) {
-  process(7, "B=1\0"s, "/bin/x (deleted)");
-  mark(7, "true", "/bin/x");
-  ExecMark late = withhold();
-  record(7, "/bin/x (deleted)", 1000);
-  give(std::move(late));
-  pass(300'000);
-  pass(6'000'000);
-  EXPECT_EQ(coverage(), sums(1, 0, 0));
-  // Deleted between the exec and the read.
-  process(8, "A=v\0"s, "/bin/x (deleted)");
-  record(8);
-  end_events();
-  pass(300'000);
-  EXPECT_EQ(coverage(), sums(0, 1, 0));
+TEST_F(LateReaderTest, GivesUpWhatHangsAndGoesOn) {
+  hanging(1);
+  program(2);
+  ASSERT_TRUE(ask(1));
+  ASSERT_TRUE(ask(2));
+  EXPECT_TRUE(late_.deadline_ns());
+  const auto results = wait_for(2);
+  EXPECT_EQ(results[0].program.path, "");
+  EXPECT_EQ(results[1].program.path, "/bin/x");
+  EXPECT_EQ(late_.lost(), 1U);
+  let_go();
+  while (late_.lost() > 0)
+    ::poll(nullptr, 0, 1);
 }
 
-TEST_F(CorrelatorTest, AProgramWhosePathCannotBeReadIsNotOneThatExited) {
-  process(7, "A=v\0"s);
-  // A fake of ENAMETOOLONG: not a link.
-  std::filesystem::remove(dir_ / "7/exe");
-  std::filesystem::create_directory(dir_ / "7/exe");
-  record(7);
-  end_events();
-  pass(300'000);
-  EXPECT_EQ(coverage(), sums(0, 0, 0, {0, 0, 0, 1}));
+// One full wait, then short ones, then none: generous, for a busy machine.
+TEST_F(LateReaderTest, ManyThatHangDoNotKeepTheOthersWaiting) {
+  for (int32_t pid = 1; pid <= 60; ++pid) {
+    hanging(pid);
+    ASSERT_TRUE(ask(pid));
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  wait_for(60);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LE(late_.lost(), LateReader::kMaxLost);
+  let_go();
 }
 
-// A FIFO stands for the hang.
-TEST_F(CorrelatorTest, AParentThatHangsIsWaitedForOnce) {
-  const std::string stat = dir_ / "5/stat";
-  std::filesystem::create_directory(dir_ / "5");
-  ASSERT_EQ(::mkfifo(stat.c_str(), 0600), 0);
-  std::vector<std::string> parents;
-  const auto child = [&] { parents.push_back(parent_of_child(5)); };
-  child();
-  // Lets go the thread that was left behind.
-  const Fd writer(::open(stat.c_str(), O_RDWR | O_CLOEXEC));
-  std::filesystem::remove(stat);
-  process(5, "", "/bin/parent");
-  child();
-  clock_.advance_us(1'000'000);
-  child();
-  EXPECT_EQ(parents, (std::vector<std::string>{"", "", "/bin/parent"}));
+TEST_F(LateReaderTest, AFullOrClosedQueueRefuses) {
+  hanging(1);
+  size_t taken = 0;
+  while (taken <= 2 * LateReader::kMaxRequests && ask(1))
+    ++taken;
+  EXPECT_GE(taken, LateReader::kMaxRequests);
+  EXPECT_LE(taken, LateReader::kMaxRequests + 1);
+  late_.close();
+  EXPECT_FALSE(ask(1));
+  EXPECT_EQ(wait_for(taken).size(), taken) << "each has its result";
+  EXPECT_EQ(late_.pending(), 0U);
+  let_go();
+}
+
+TEST_F(LateReaderTest, WhatFailedIsUnreadable) {
+  hanging(1);
+  std::filesystem::remove(dir_ / "1/environ");
+  ASSERT_EQ(::mkfifo((dir_ / "1/environ").c_str(), 0600), 0);
+  fifos_.push_back(dir_ / "1/environ");
+  ASSERT_TRUE(late_.post({What::kEnvironment, 1, 9, "/bin/x", 0}));
+  const auto results = wait_for(1);
+  EXPECT_EQ(results[0].request.token, 9U);
+  EXPECT_EQ(results[0].read.kind, SnapshotKind::kUnread);
+  EXPECT_EQ(results[0].read.reason, MissReason::kUnreadable);
+  let_go();
 }
 
 }  // namespace

@@ -22,18 +22,18 @@ uint64_t number_at(std::string_view datagram, size_t offset, size_t size) {
 void fuzz_one(std::string_view input) {
   // A copy of its own: a read beyond the datagram is an error.
   const std::vector<char> copy(input.begin(), input.end());
-  const auto notice = parse_exec_notice(bytes_of({copy.data(), copy.size()}));
+  const auto message = parse_exec_message(bytes_of({copy.data(), copy.size()}));
   const bool is_exec = input.size() >= 60 && number_at(input, 16, 4) == 1 &&
                        number_at(input, 36, 4) == 2;
   if (!is_exec) {
-    check(!notice, "nothing but exec events");
+    check(!message, "nothing but exec events");
     return;
   }
-  check(notice.has_value(), "every exec event");
-  check(notice->pid == static_cast<int32_t>(number_at(input, 56, 4)),
+  check(message.has_value(), "every exec event");
+  check(message->pid == static_cast<int32_t>(number_at(input, 56, 4)),
         "the thread group's id");
-  check(notice->cpu == number_at(input, 40, 4), "the CPU");
-  check(notice->monotonic_ns == number_at(input, 44, 8), "the time");
+  check(message->cpu == number_at(input, 40, 4), "the CPU");
+  check(message->monotonic_ns == number_at(input, 44, 8), "the time");
 }
 
 }  // namespace preload

@@ -32,6 +32,11 @@ class Handler final : public AuditHandler {
     kept_[++tokens_] = record.pid;
     return ExecVerdict::keep_as(tokens_);
   }
+  Wanted wanted(uint64_t token) override {
+    check(kept_.contains(token), "asked only about what was kept");
+    // kNotYet once in a while.
+    return ++asked_ % 3 == 0 ? Wanted::kNotYet : Wanted::kYes;
+  }
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     const auto kept = kept_.find(token);
     check(kept != kept_.end(), "delivered once, and only what was kept");
@@ -48,6 +53,7 @@ class Handler final : public AuditHandler {
  private:
   uint8_t choice_;
   uint64_t tokens_ = 0;
+  uint64_t asked_ = 0;
   std::map<uint64_t, int32_t> kept_;
 };
 

@@ -8,6 +8,7 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/correlate/join.h"
 #include "preload/detect/loader_options.h"
+#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 
@@ -16,15 +17,17 @@ void fuzz_one(std::string_view input) {
   const std::vector<char> copy(input.begin(), input.end());
   const std::string_view message(copy.data(), copy.size());
   const ExecSnapshot snapshot = decode_snapshot(bytes_of(message));
-  check(parse_header(bytes_of(message)).has_value() ==
+  check(parse_notice(bytes_of(message)).has_value() ==
             (input.size() >= kSnapshotHeader),
         "a message has a header");
   const ExecEvent event = event_of(snapshot, Capture::kExec);
   const auto again = exec_event_from_json(to_json(event));
   check(again.has_value() && *again == event, "JSON loses nothing");
-  (void)ppid_of_stat(message);
-  (void)start_ticks_of_stat(message);
-  (void)environ_size_of_stat(message);
+  (void)parse_stat(message);
+  (void)parse_status_ids(message);
+  std::string_view maps = message;
+  while (next_mapping(maps)) {
+  }
   const auto any = exec_event_from_json(message);
   check(!any || exec_event_from_json(to_json(*any)) == *any,
         "an event read is an event written");

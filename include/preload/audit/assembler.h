@@ -54,8 +54,13 @@ class AuditHandler {
 
   // A successful exec.
   virtual ExecVerdict on_exec(const ExecRecord& record) = 0;
-  // An exec that was kept: once each, whatever becomes of its records. When
-  // they could not be parsed, `exec` has only what ExecRecord had.
+  // Whether an exec that was kept is to be parsed, when its records are all
+  // there. kNotYet: asked again at each expire(). After kNo it is forgotten.
+  enum class Wanted : uint8_t { kYes, kNo, kNotYet };
+  virtual Wanted wanted(uint64_t token) = 0;
+  // An exec that was kept and is wanted: once each, whatever becomes of its
+  // records. When they could not be parsed, `exec` has only what ExecRecord
+  // had.
   virtual void on_exec_event(uint64_t token, AuditExec&& exec) = 0;
   // A successful call whose key is kPreloadFileKey.
   // `record.syscall` is empty when it is no exec.
@@ -64,8 +69,9 @@ class AuditHandler {
 
 // One thread. An event ends with its EOE record, or with PROCTITLE, which the
 // kernel logs last and which streams without EOE (audit.log) have; or after
-// kEventTimeout; or when a bound bites. Records of an event that is not open -
-// dropped, ended, or begun before we were - are ignored.
+// kEventTimeout; or when a bound bites. The latter two end it undecided too.
+// Records of an event that is not open - dropped, ended, or begun before we
+// were - are ignored.
 //
 // Bounds, and what happens then: a record over kMaxEventBytes or
 // kMaxEventRecords is left out of its event; over kMaxOpen or kMaxBytes the
@@ -108,6 +114,7 @@ class Assembler {
     std::string records;  // for ExecParser
     size_t record_count = 0;
     bool cut = false;
+    bool complete = false;  // but it is not known yet whether it is wanted
   };
   struct ById {
     using is_transparent = void;
@@ -128,6 +135,7 @@ class Assembler {
   void append(OpenEvents::iterator event, std::string_view text);
   [[nodiscard]] OpenEvents::const_iterator oldest() const;
   void end_oldest();
+  void complete(OpenEvents::iterator event);
   void end(OpenEvents::const_iterator event);
   void cut(OpenEvent& event);
 

@@ -26,23 +26,13 @@ class TimedCall {
  public:
   // Limit of one job. Enough for a machine that swaps.
   static constexpr std::chrono::milliseconds kPatience{250};
-  // Limit of the sum of all slow jobs (slower than kAtOnce) in each kSpan, so
-  // that many processes that hang or are slow, one after the other, do not hold
-  // up the caller. After kPatience in sum the limit of a job is
-  // kLittlePatience; after kMaxWaited jobs are refused.
-  static constexpr std::chrono::seconds kSpan{10};
-  static constexpr std::chrono::milliseconds kAtOnce{3};
-  static constexpr std::chrono::milliseconds kLittlePatience{10};
-  static constexpr std::chrono::milliseconds kMaxWaited{1000};
   // Abandoned workers, some 100 KiB of memory each. At this number jobs are
   // refused until one of them returns.
   static constexpr size_t kMaxLost = 32;
 
-  // kUnbounded: no limit of the sum, for a caller that nobody waits for.
-  enum class Sum : uint8_t { kBounded, kUnbounded };
-
   // `what` names the jobs in log lines: "reading a process in /proc".
-  explicit TimedCall(std::string what, Sum sum = Sum::kBounded);
+  explicit TimedCall(std::string what,
+                     std::chrono::milliseconds patience = kPatience);
   TimedCall(const TimedCall&) = delete;
   TimedCall& operator=(const TimedCall&) = delete;
   // Does not wait for a job that is still running.
@@ -58,15 +48,12 @@ class TimedCall {
  private:
   struct Worker;
   bool ensure_worker();
-  bool wait_for(Worker& worker, std::unique_lock<std::mutex>& lock);
   void lose_worker();
 
   std::string what_;
-  Sum sum_;
+  std::chrono::milliseconds patience_;
   std::shared_ptr<Worker> worker_;  // idle between calls
   std::shared_ptr<std::atomic<size_t>> lost_;
-  std::chrono::steady_clock::time_point span_end_;
-  std::chrono::steady_clock::duration waited_{};  // in this span
 };
 
 }  // namespace preload

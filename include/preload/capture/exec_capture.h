@@ -28,15 +28,6 @@ enum class CaptureMode : uint8_t {
 };
 [[nodiscard]] std::string_view to_string(CaptureMode mode);
 
-// What a listener found for one exec.
-struct ExecMark {
-  SnapshotKind kind = SnapshotKind::kNothing;
-  int error = 0;  // errno of kUnread
-  int32_t pid = 0;
-  uint64_t exec_ns = 0;
-  std::unique_ptr<ExecSnapshot> snapshot;  // of kWatched
-};
-
 class ExecCapture {
  public:
   // Climbs as high as the machine allows and `choice` asks for, in three steps;
@@ -66,9 +57,12 @@ class ExecCapture {
   [[nodiscard]] bool arm();
   void clear_wake();
 
-  // Appends what the listeners found since the last call. Marks of one
-  // listener are in order, those of different ones are not.
-  void drain(std::vector<ExecMark>& marks);
+  // Takes a notice; the snapshot is there for kWatched.
+  using TakeNotice = std::function<void(const ExecNotice& notice,
+                                        std::unique_ptr<ExecSnapshot>)>;
+  // Calls `take` for what the listeners found since the last call. Notices of
+  // one listener are in order, those of different ones are not.
+  void drain(const TakeNotice& take);
 
   // Other names from now on (a reload). Waits for listeners that are in the
   // middle of an exec, but not for one that hangs.

@@ -22,7 +22,7 @@
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
 #include "preload/base/watchdog.h"
-#include "preload/capture/proc_reader.h"
+#include "preload/capture/snapshot_reader.h"
 #include "preload/capture/watch_list.h"
 
 namespace preload {
@@ -45,16 +45,16 @@ struct ListenerShared {
 
 // Room for two of the largest snapshots.
 inline constexpr size_t kRingBytes = 2 * kMaxSnapshot;
-// Of a ring, kept for marks without variables: 10,000 of them.
-inline constexpr size_t kMarkRoom = size_t{256} << 10;
+// Of a ring, kept for notices without variables: 10,000 of them.
+inline constexpr size_t kNoticeRoom = size_t{256} << 10;
 
 // What one exec may take of the free space of a ring. Half of it, so that a few
 // with megabytes of variables leave room for an ordinary one; and no more than
-// its mark when little is left, so that each has that.
+// its notice when little is left, so that each has that.
 [[nodiscard]] constexpr size_t ring_share(size_t free) {
-  if (free < kMarkRoom + kOtherSections)
+  if (free < kNoticeRoom + kOtherSections)
     return std::min(free, kSnapshotHeader);
-  return kOtherSections + (free - kMarkRoom - kOtherSections) / 2;
+  return kOtherSections + (free - kNoticeRoom - kOtherSections) / 2;
 }
 
 // How the thread is scheduled, best first.
@@ -126,7 +126,7 @@ class ExecListener {
   Fd socket_;
   bool beside_ = false;  // not the first, which ends the socket's subscription
   ByteRing ring_;
-  ProcReader reader_;
+  SnapshotReader reader_;
   std::atomic<const WatchList*> hazard_{nullptr};
   // The thread waits in recv(2) alone, a system call less per exec than with
   // poll(2); a signal that does nothing else ends the wait.

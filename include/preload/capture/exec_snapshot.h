@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace preload {
+#include "preload/procfs/proc_parsers.h"
 
-inline constexpr uint32_t kUnsetId = UINT32_MAX;  // loginuid and session
+namespace preload {
 
 // One watched string of an environment. Exact bytes.
 struct EnvVar {
@@ -42,8 +42,8 @@ struct ExecSnapshot {
   uint32_t euid = kUnsetId;
   uint32_t gid = kUnsetId;
   uint32_t egid = kUnsetId;
-  uint32_t loginuid = kUnsetId;
-  uint32_t session = kUnsetId;
+  uint32_t auid = kUnsetId;
+  uint32_t ses = kUnsetId;
   int32_t tty_nr = 0;  // device number, 0 = none
   // AT_SECURE of auxv: ld.so ignores most variables. Nothing when unreadable.
   std::optional<bool> secure;

@@ -30,14 +30,14 @@
 
 namespace preload {
 
-struct ExecNotice {
+struct ExecMessage {
   int32_t pid = 0;  // thread group id
   uint32_t cpu = 0;
   uint64_t monotonic_ns = 0;
 };
 
 // Nothing when the datagram is not an exec event.
-[[nodiscard]] std::optional<ExecNotice> parse_exec_notice(
+[[nodiscard]] std::optional<ExecMessage> parse_exec_message(
     std::span<const std::byte> datagram);
 
 // Classic BPF that passes exec events of `cpus`, or with `inverted` those of

@@ -88,28 +88,20 @@ class SnapshotWriter {
   bool truncated_ = false;
 };
 
-// The header of a message.
-struct SnapshotHeader {
+// What a listener reports of one exec: the header of a message.
+struct ExecNotice {
   SnapshotKind kind = SnapshotKind::kNothing;
   bool truncated = false;
-  int error = 0;
+  int error = 0;  // errno of kUnread
   int32_t pid = 0;
   uint64_t exec_ns = 0;
 };
 
 // Nothing when `message` is not one.
-[[nodiscard]] std::optional<SnapshotHeader> parse_header(
+[[nodiscard]] std::optional<ExecNotice> parse_notice(
     std::span<const std::byte> message);
 
 // A kWatched message, understood. What could not be read stays at its default.
 [[nodiscard]] ExecSnapshot decode_snapshot(std::span<const std::byte> message);
-
-// Parent pid of a /proc/PID/stat line; 0 when it is not one.
-[[nodiscard]] int32_t ppid_of_stat(std::string_view stat);
-// Start time of a /proc/PID/stat line, in clock ticks since boot; 0 likewise.
-[[nodiscard]] uint64_t start_ticks_of_stat(std::string_view stat);
-// Bytes of the environment according to it (fields 50 and 51); nothing for a
-// zombie, which has no memory any more.
-[[nodiscard]] std::optional<size_t> environ_size_of_stat(std::string_view stat);
 
 }  // namespace preload

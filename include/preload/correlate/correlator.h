@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Joins what the listeners saw with what audit told, exec by exec.
+// Joins what listeners report with what audit reports, exec by exec. Each exec
+// is settled once:
 //
-// Every successful audited exec ends as exactly one of: captured at exec,
-// captured late, or missed with a reason. Every exec that only the listeners
-// saw ends as unaudited - or, if its audit event comes after all, becomes a
-// captured one. Nothing else is counted.
+// * at its audit event, as captured at exec, captured late, or missed with a
+//   reason;
+// * after `audit_wait` without one, as unaudited - or as missed, when its
+//   listener could not read it.
 //
-// Marks (of listeners) and audit events are joined by pid, in order. Audit's
-// time is that of the coarse clock at syscall entry, a mark's that of the end
-// of the exec, so the mark of an exec is never earlier than its audit event;
+// An audit event that comes after that only corrects the count: the exec was
+// captured, or, of a dynamic loader whose arguments were not seen, missed. It
+// does not raise an alert and adds nothing to one. Where audit is slower than
+// `audit_wait`, that is to be raised.
+//
+// Notices of listeners and audit events are joined by pid, in order. Audit's
+// time is that of the coarse clock at syscall entry, a notice's that of the end
+// of the exec, so the notice of an exec is never earlier than its audit event;
 // among those that are not, the first whose program fits is taken.
 //
-// An exec without a mark is read late, at once, and then held for a moment:
-// a mark that still comes takes precedence, and another audited exec of the
-// same program in the pid, begun before the read, shows that the read may have
-// seen that one's environment.
+// The environment of an exec without a notice is read late: requested at once,
+// and then held for a moment. A notice that still comes takes precedence, and
+// another audited exec of the same program in the pid, begun before the read,
+// shows that the read may have seen that one's environment.
 #pragma once
 
 #include <cstdint>
@@ -28,17 +34,18 @@
 #include "preload/audit/assembler.h"
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
-#include "preload/capture/exec_capture.h"
 #include "preload/correlate/coverage.h"
+#include "preload/correlate/exec.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/correlate/late_reader.h"
-#include "preload/correlate/mark_table.h"
+#include "preload/correlate/parent_programs.h"
 #include "preload/correlate/replays.h"
+#include "preload/correlate/waiting_execs.h"
 #include "preload/correlate/wall_offset.h"
 
 namespace preload {
 
-// Where joined events go. Called on the correlator's thread; must not block.
+// Where settled execs go. Called on the correlator's thread; must not block.
 class ExecHandler {
  public:
   ExecHandler() = default;
@@ -48,15 +55,12 @@ class ExecHandler {
 
   // An exec with a watched variable, or of a dynamic loader. Origin kExec or
   // kUnaudited.
-  virtual void on_exec(ExecEvent&& event) = 0;
-  // The audit event of an exec given as kUnaudited before (the same pid and
-  // exec_ns) has come: what it adds. `argv` is empty unless it is whole.
-  virtual void on_audited_after_all(ExecEvent&& event) = 0;
+  virtual void on_exec(ExecEventPtr event) = 0;
   // Capture kNone, with its reason.
-  virtual void on_missed(ExecEvent&& event) = 0;
-  // The watch on /etc/ld.so.preload has fired: the program that touched it, as
-  // far as its SYSCALL record tells, without variables. Origin kPreloadFile.
-  virtual void on_preload_file(ExecEvent&& event) = 0;
+  virtual void on_missed(ExecEventPtr event) = 0;
+  // The watch on /etc/ld.so.preload has fired: the program that opened it, as
+  // far as its SYSCALL record says, without variables. Origin kPreloadFile.
+  virtual void on_preload_file(ExecEventPtr event) = 0;
 };
 
 class Correlator final : public AuditHandler {
@@ -64,7 +68,7 @@ class Correlator final : public AuditHandler {
   // Late reads over these are settled early. Snapshots that wait for the rest
   // of their audit event: those over the bound are given without it.
   static constexpr size_t kMaxHeld = 65'536;
-  static constexpr size_t kMaxWaitingBytes = size_t{32} << 20;
+  static constexpr size_t kMaxAuditedBytes = size_t{32} << 20;
 
   struct Options {
     int64_t audit_wait_ns = 5 * kNanosPerSecond;
@@ -73,106 +77,92 @@ class Correlator final : public AuditHandler {
     int64_t hold_ns = 250 * kNanosPerMilli;
   };
 
-  // Gives the marks that have come since the last call.
-  using Refill = std::function<void(std::vector<ExecMark>&)>;
+  // Gives the execs whose notices have come since the last call.
+  using Refill = std::function<void(std::vector<Exec>&)>;
+  // Hands on a request, whose result comes by on_late_result(). False: refused.
+  using Request = std::function<bool(LateRequest&&)>;
 
-  // All but `refill` must outlive it; so must the list that `watched` points
-  // to until another is set.
-  Correlator(const Clock& clock, Metrics& metrics, LateReader& late,
-             ExecHandler& out, Refill refill, const WatchList* watched,
-             Options options);
+  // `clock`, `metrics` and `out` must outlive it.
+  Correlator(const Clock& clock, Metrics& metrics, ExecHandler& out,
+             Refill refill, Request request, Options options);
 
-  void set_watched(const WatchList* watched) { watched_ = watched; }
   void set_options(Options options) { options_ = options; }
 
-  // Takes the listeners' marks and settles what is due: after each batch of
+  // Takes the listeners' notices and settles what is due: after each batch of
   // records and at deadline_ns().
   void advance();
   // Settles everything: the end. What has not been joined by now is given as
   // unaudited, so that nothing is lost.
   void finish();
+  // Of kEnvironment and kProgram.
+  void on_late_result(LateResult&& result);
 
   // When advance() has something to do (CLOCK_MONOTONIC); nothing when idle.
   [[nodiscard]] std::optional<int64_t> deadline_ns() const;
   [[nodiscard]] std::vector<CoverageDelta> take_coverage() {
     return coverage_.take();
   }
-  // Marks and events that wait for their other half.
+  // Execs that are not settled.
   [[nodiscard]] size_t pending() const {
-    return marks_.waiting() + waiting_.size();
+    return waiting_.waiting() + audited_.size();
   }
-  // Marks counted as unaudited whose audit event may come after all.
-  [[nodiscard]] size_t remembered() const { return marks_.remembered(); }
+  // Execs settled without audit whose audit event may still come.
+  [[nodiscard]] size_t remembered() const { return waiting_.remembered(); }
 
   ExecVerdict on_exec(const ExecRecord& record) override;
+  Wanted wanted(uint64_t token) override;
   void on_exec_event(uint64_t token, AuditExec&& exec) override;
   void on_preload_file(const ExecRecord& record) override;
 
  private:
-  // An audited exec on its way out.
-  struct Waiting {
-    int32_t pid = 0;
-    AuditId id;
-    int64_t audit_us = 0;
-    std::string exe;
-    // kExec with a snapshot, kLate with or without one, kNone.
-    Capture capture = Capture::kNone;
-    MissReason reason = MissReason::kExited;
-    std::unique_ptr<ExecSnapshot> snapshot;
-    bool loader = false;
-    bool marked = false;  // its mark has come
-    // Of its mark, which may have been settled as unaudited.
-    MarkFate fate = MarkFate::kWaits;
-    uint64_t exec_ns = 0;
-    bool argv_truncated = false;
-    bool expects_event = false;
-    std::optional<AuditExec> exec;
-    int64_t read_us = 0;  // when it was read late: wall clock
-    int64_t read_ns = 0;  // and CLOCK_MONOTONIC, as marks have it
-    int64_t due_ns = 0;   // no earlier
-  };
-  using WaitingMap = std::unordered_map<uint64_t, Waiting>;
+  // Execs that audit has reported, by token.
+  using Audited = std::unordered_map<uint64_t, Exec>;
 
   void refill();
-  void add_mark(ExecMark&& mark);
-  bool upgrade_held(ExecMark& mark);
-  std::optional<Mark> match(const Waiting& waiting);
-  MarkFate expire_one(int32_t pid, Mark& mark);
-  void expire_marks(bool all);
-  void take_over(Waiting& waiting, Mark&& mark);
-  void read_late(Waiting& waiting);
-  void complete_from_proc(ExecSnapshot& snapshot, std::string_view exe,
-                          int64_t event_us);
-  void mark_replaced(Waiting& later);
+  void add_notice(Exec&& exec);
+  Exec* upgrade_held(Exec& noticed);
+  std::optional<Exec> match(const ExecRecord& record, std::string_view exe);
+  void correct(const Exec& settled, const ExecRecord& record);
+  ExecVerdict keep(Exec&& exec);
 
-  ExecVerdict keep(Waiting&& waiting);
+  void complete(Exec& exec);
+  void read_late(Exec& exec);
+  bool request(Exec& exec, LateRequest&& what);
+  void take_read(Exec& exec, LateResult&& result);
+  void replace_late_reads(int32_t pid, int64_t audit_us, std::string_view exe,
+                          Exec* next);
+  void replace_late_read(Exec& exec, Exec* next);
+  Exec* find(int32_t pid, uint64_t token);
+  Exec* find_audited(uint64_t token);
+  void recount(Exec& exec);
+
   void settle_due(bool all);
-  void settle_and_erase(WaitingMap::iterator found);
-  void settle(Waiting& waiting);
-  void count(const Waiting& waiting);
-  void give(ExecEvent&& event, const Waiting& waiting);
-  void give_after_all(const Waiting& waiting);
+  void settle_if_ready(uint64_t token);
+  void settle_and_erase(Audited::iterator found);
+  void settle(Exec& exec);
+  void settle_unaudited(Exec& exec);
+  void give(ExecEvent&& event);
   void release_held(int32_t pid, uint64_t token);
 
   const Clock& clock_;
-  LateReader& late_;
   ExecHandler& out_;
   Metrics& metrics_;
   Refill refill_;
-  const WatchList* watched_;
+  Request request_;
   Options options_;
   Coverage coverage_;
 
-  MarkTable marks_;
-  WaitingMap waiting_;
-  size_t waiting_bytes_ = 0;                         // of their snapshots
+  WaitingExecs waiting_;  // for audit
+  Audited audited_;
+  size_t audited_bytes_ = 0;                         // of their snapshots
   std::deque<std::pair<int64_t, uint64_t>> due_;     // (due_ns, token)
   std::unordered_multimap<int32_t, uint64_t> held_;  // late reads, by pid
   uint64_t next_token_ = 1;
 
+  ParentPrograms parents_;
   WallOffset offset_;
   Replays replays_;
-  std::vector<ExecMark> inbox_;
+  std::vector<Exec> inbox_;
 };
 
 }  // namespace preload

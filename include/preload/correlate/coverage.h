@@ -13,8 +13,8 @@
 
 namespace preload {
 
-// Change of one day's coverage. Signed: an audit event that comes after all
-// turns an unaudited exec into a captured one.
+// Change of one day's coverage. Signed: an audit event that comes after its
+// exec was settled turns an unaudited exec into a captured one.
 struct CoverageDelta {
   int64_t day = 0;  // days since the epoch, UTC
   int64_t captured_at_exec = 0;
@@ -35,9 +35,9 @@ class Coverage {
   void missed(MissReason reason, int64_t time_us);
   void unaudited(int64_t time_us);
   // The audit event of an exec counted as unaudited has come, which makes it
-  // captured, or `missed` when it tells of something that was not seen. The
-  // metrics only grow, so there it stays what it was.
-  void audited_after_all(int64_t time_us, std::optional<MissReason> missed);
+  // captured, or `missed` when it reports something that was not seen. The
+  // metrics only grow, so there it stays unaudited.
+  void audited_later(int64_t time_us, std::optional<MissReason> missed);
 
   // What has changed since the last call, by day.
   [[nodiscard]] std::vector<CoverageDelta> take();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,6 +77,9 @@ struct ExecEvent {
 
   bool operator==(const ExecEvent&) const = default;
 };
+
+// As it leaves the correlator: shared from then on, never copied or changed.
+using ExecEventPtr = std::shared_ptr<const ExecEvent>;
 
 // About how much memory it holds, for the bounds of queues. Bytes.
 [[nodiscard]] size_t weight(const ExecEvent& event);

@@ -17,9 +17,6 @@ namespace preload {
 // audit's word goes first, since analysts look the event up there and it has
 // paths as the process sees them. Of the arguments the longer list is kept.
 void add_audit(ExecEvent& event, AuditExec&& exec);
-// The same with what ExecHandler::on_audited_after_all() gives; the ids of the
-// snapshot stay.
-void add_audited(ExecEvent& event, const ExecEvent& audited);
 
 // A snapshot says that there were watched variables, but has none of them.
 [[nodiscard]] bool lost_all(const ExecSnapshot& snapshot);

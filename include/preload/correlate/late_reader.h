@@ -1,83 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second chance: reads the environment of an exec that has no snapshot
-// when its audit record comes, and makes sure that it is the right one. And
-// what else is read of processes outside the listeners: none of it may hang.
+// The thread "late": does what the correlator needs from files and what may
+// hang (timed_call.h says how), so that the input thread never waits. It reads
+// the environment of execs that no listener captured whole, programs of
+// parents, and /etc/ld.so.preload.
+//
+// Requests wait in a bounded queue; results come back through an eventfd. Every
+// request that was taken has exactly one result. A job that hangs is given up
+// after kPatience, its thread abandoned and replaced; its result is the one of
+// a read that failed.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
+#include <vector>
 
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
-#include "preload/base/timed_call.h"
-#include "preload/capture/proc_reader.h"
-#include "preload/correlate/exec_event.h"
+#include "preload/capture/watch_list.h"
+#include "preload/correlate/environ_reader.h"
 
 namespace preload {
 
-struct LateRead {
-  // kNothing: verified, no watched variable. kUnread: missed for `reason`.
-  SnapshotKind kind = SnapshotKind::kUnread;
-  MissReason reason = MissReason::kExited;
-  std::unique_ptr<ExecSnapshot> snapshot;  // of kWatched
+struct LateRequest {
+  enum class What : uint8_t {
+    kEnvironment,  // of `pid`, which runs `path` since `event_us`
+    kProgram,      // of `pid`
+    kPreloadFile,  // what the file `path` holds
+  };
+  What what = What::kEnvironment;
+  int32_t pid = 0;
+  uint64_t token = 0;  // of the Exec
+  std::string path;
+  int64_t event_us = 0;  // wall clock
 };
 
-// One thread. What is read belongs to the image that the audit event speaks
-// of when, after the read, /proc/PID/exe is still its program and the process
-// is older than the event. (The image cannot be an earlier one, the record
-// comes at the end of the exec; and if it were a later one, so would be the
-// program. A later exec of the same program is told by its own record, see
-// correlator.h.)
-//
-// A process that hangs on purpose (see timed_call.h) is given up after a
-// moment: missed, unreadable.
+// As of a read that failed, unless it was done.
+struct LateResult {
+  explicit LateResult(LateRequest&& what) : request(std::move(what)) {
+    read.reason = MissReason::kUnreadable;
+  }
+
+  LateRequest request;
+  LateRead read;                               // kEnvironment
+  int64_t read_us = 0;                         // when: wall clock
+  EnvironReader::Program program;              // kProgram
+  std::optional<std::vector<EnvVar>> entries;  // kPreloadFile
+};
+
+// Does one request on the calling thread.
+[[nodiscard]] LateResult do_late_request(LateRequest&& request,
+                                         EnvironReader& reader,
+                                         const WatchList& watched,
+                                         const Clock& clock);
+
+// All functions are for one thread.
 class LateReader {
  public:
-  // `clock` must outlive it.
-  LateReader(const Fd& proc, const Clock& clock,
-             TimedCall::Sum sum = TimedCall::Sum::kBounded);
+  // Requests without a result that was taken. As many as execs that audit
+  // reports in a second under heavy load.
+  static constexpr size_t kMaxRequests = 16'384;
+  // The thread pauses while results of this size wait to be taken.
+  static constexpr size_t kMaxResultBytes = size_t{8} << 20;
+  // Limit of one job, and of the sum of all slow jobs (slower than kAtOnce) in
+  // each kSpan: many processes that hang, one after the other, must not keep
+  // the others from being read. After kPatience in sum the limit of a job is
+  // kLittlePatience; after kMaxWaited all fail until the span ends.
+  static constexpr std::chrono::milliseconds kPatience{250};
+  static constexpr std::chrono::seconds kSpan{10};
+  static constexpr std::chrono::milliseconds kAtOnce{3};
+  static constexpr std::chrono::milliseconds kLittlePatience{10};
+  static constexpr std::chrono::milliseconds kMaxWaited{1000};
+  // Abandoned threads; with so many, requests fail until one of them returns.
+  static constexpr size_t kMaxLost = 32;
 
-  LateRead read(int32_t pid, const WatchList& watched,
-                std::string_view audit_exe, int64_t event_us);
+  LateReader(const Fd& proc, const WatchList& watched);
+  LateReader(const LateReader&) = delete;
+  LateReader& operator=(const LateReader&) = delete;
+  // Does not wait for a job that is still running.
+  ~LateReader();
 
-  // A process as it is now, whatever program it runs. kNothing and kWatched
-  // are told apart, all else is kUnread.
-  LateRead look_at(int32_t pid, const WatchList& watched);
+  // False when the queue is full or closed.
+  [[nodiscard]] bool post(LateRequest&& request);
+  // Readable when there are results.
+  [[nodiscard]] int fd() const;
+  // Gives up a job that hangs: call it at deadline_ns() too.
+  [[nodiscard]] std::vector<LateResult> take();
+  // When the present job is to be given up (CLOCK_MONOTONIC).
+  [[nodiscard]] std::optional<int64_t> deadline_ns() const;
+  // Requests whose results are not taken yet.
+  [[nodiscard]] size_t pending() const;
+  // Fails all that has not been done, and refuses what comes.
+  void close();
 
-  // The program of the parent, while it runs; empty when it has gone or hangs.
-  // For a moment it is remembered, since many have their parent in common.
-  [[nodiscard]] std::string parent_program(const ExecSnapshot& child);
-  // The process runs another program from now on.
-  void executed(int32_t pid) { parents_.erase(pid); }
+  void set_watched(const WatchList& watched);
+  // Threads that are abandoned and still running.
+  [[nodiscard]] size_t lost() const;
 
  private:
-  struct Reading;
-  struct Parent {
-    std::string program;
-    uint64_t start_ticks = 0;
-    int64_t read_ns = 0;
-  };
-  const Parent& parent_of(const ExecSnapshot& child);
-  LateRead take(int32_t pid, const WatchList& watched);
-  bool bounded(const std::function<void(Reading&)>& job);
-
-  const Clock& clock_;
-  Fd proc_;
-  TimedCall calls_;
-  std::shared_ptr<Reading> reading_;  // its last job may have it still
-  std::unordered_map<int32_t, Parent> parents_;
+  struct State;
+  std::shared_ptr<State> state_;  // shared with the thread, which may hang
 };
-
-// True when /proc/PID/exe and audit's exe= name one program. Audit gives the
-// path as the process sees it, the link as we do: below a chroot that is the
-// same path with something before it. Either may have been read when the file
-// was deleted already.
-[[nodiscard]] bool same_program(std::string_view link, std::string_view exe);
 
 }  // namespace preload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The third door: /etc/ld.so.preload, which every dynamic program obeys.
+// Entries of /etc/ld.so.preload, which ld.so loads into every dynamic program.
 //
 // Names separated by blanks, tabs, newlines or colons; # begins a comment to
 // the end of the line. glibc (elf/rtld.c dl_main) strips comments with a slip:
@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,5 +27,9 @@ inline constexpr size_t kMaxPreloadFileBytes = size_t{1} << 20;
 // The entries of the file's content, as glibc would load them, in order.
 [[nodiscard]] std::vector<EnvVar> preload_file_entries(
     std::string_view content);
+
+// Of the file itself; none when it is not there, or not a regular file. May
+// block on its file system.
+[[nodiscard]] std::vector<EnvVar> read_preload_file(const std::string& path);
 
 }  // namespace preload

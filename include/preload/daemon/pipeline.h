@@ -26,7 +26,7 @@
 #include "preload/correlate/correlator.h"
 #include "preload/correlate/inventory.h"
 #include "preload/correlate/preload_file.h"
-#include "preload/daemon/withheld.h"
+#include "preload/correlate/preload_file_watch.h"
 #include "preload/deliver/relay.h"
 #include "preload/deliver/sinks.h"
 #include "preload/enrich/enricher.h"
@@ -62,10 +62,9 @@ class Pipeline final : public ExecHandler {
   // seconds. The error is that of a stage that could not go on.
   Status run();
 
-  void on_exec(ExecEvent&& event) override;
-  void on_audited_after_all(ExecEvent&& event) override;
-  void on_missed(ExecEvent&& event) override;
-  void on_preload_file(ExecEvent&& event) override;
+  void on_exec(ExecEventPtr event) override;
+  void on_missed(ExecEventPtr event) override;
+  void on_preload_file(ExecEventPtr event) override;
 
  private:
   Pipeline(Config config, std::string config_file, int input, Fd signals,
@@ -74,16 +73,19 @@ class Pipeline final : public ExecHandler {
   Status start_input();
   // Of the processes that began before then (inventory.h).
   void start_inventory(uint64_t before_ticks);
-  void give(ExecEvent&& event);
+  void give(ExecEventPtr event);
 
   enum class Turn { kGoOn, kStop };
   Turn wait_and_read();
   Turn handle_signals();
   Turn read_records();
+  [[nodiscard]] int64_t gather_ns() const;
+  void take_late_results();
   [[nodiscard]] int wait_milliseconds();
   void keep_time();
   void reload();
   void write_state() const;
+  void finish_late_reads();
   void shut_down();
   void fail_from_thread(const std::string& what);
   void start_watchdog();
@@ -119,14 +121,13 @@ class Pipeline final : public ExecHandler {
   std::unique_ptr<Assembler> assembler_;
   std::unique_ptr<RecordReader> reader_;
   std::thread inventory_;
-  PreloadFileWatch preload_file_{std::string(kPreloadFile),
-                                 timing_.preload_file};
+  PreloadFileWatch preload_file_{timing_.preload_file};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> inventory_done_{false};
   std::vector<Watchdog::Watch> watches_;
 
-  Withheld withheld_;
   size_t last_bytes_ = 0;
+  int64_t gather_until_ns_ = 0;  // 0 = records are not gathering
   int64_t coverage_due_ns_ = 0;
   int64_t report_due_ns_ = 0;
 };

@@ -44,9 +44,7 @@ class UserNames {
   const Clock& clock_;
   LookUp look_up_;
   std::mutex call_mutex_;
-  // A name that takes a moment is better than none, so the sum is not bounded;
-  // the number of look-ups that hang is.
-  TimedCall call_{"looking up a user", TimedCall::Sum::kUnbounded};
+  TimedCall call_{"looking up a user"};
   std::mutex names_mutex_;
   std::map<uint32_t, Name> names_;
 };

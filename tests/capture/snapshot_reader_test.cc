@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environments that are hard to read, in a /proc of the test's own.
-#include "preload/capture/proc_reader.h"
+#include "preload/capture/snapshot_reader.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,16 +34,16 @@ using std::string_literals::operator""s;
 constexpr int32_t kPid = 7;
 constexpr size_t kPiece = size_t{64} * 1024;  // of one read(2)
 
-class ProcReaderTest : public testing::Test {
+class SnapshotReaderTest : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directory(dir_ / "7");
     std::filesystem::create_symlink("/bin/x", file("exe"));
     std::ofstream(file("loginuid")) << "1000";
-    auto proc = ProcReader::open_proc(dir_.path().c_str());
+    auto proc = SnapshotReader::open_proc(dir_.path().c_str());
     ASSERT_TRUE(proc.has_value());
     proc_ = std::move(*proc);
-    reader_ = std::make_unique<ProcReader>(proc_);
+    reader_ = std::make_unique<SnapshotReader>(proc_);
   }
 
   [[nodiscard]] std::string file(const std::string& name) const {
@@ -59,7 +59,7 @@ class ProcReaderTest : public testing::Test {
   TempDir dir_;
   Fd proc_;
   WatchList watched_{std::vector<std::string>{"A"}};
-  std::unique_ptr<ProcReader> reader_;
+  std::unique_ptr<SnapshotReader> reader_;
   // As a ring in use: not zero.
   std::vector<std::byte> space_ =
       std::vector<std::byte>(kMaxSnapshot, std::byte{1});
@@ -109,14 +109,14 @@ class Reading {
   std::thread thread_;  // last: it uses the others
 };
 
-TEST_F(ProcReaderTest, WithoutRoomForAnyVariableItSaysSo) {
+TEST_F(SnapshotReaderTest, WithoutRoomForAnyVariableItSaysSo) {
   std::ofstream(file("environ")) << "B=1\0A=1\0"s;
   for (const size_t space : {kSnapshotHeader, kOtherSections}) {
     const ReadOutcome outcome = read(space);
     EXPECT_EQ(outcome.kind, SnapshotKind::kUnread);
     EXPECT_EQ(outcome.error, ENOBUFS);
     EXPECT_EQ(outcome.length, kSnapshotHeader);
-    const auto header = parse_header(space_);
+    const auto header = parse_notice(space_);
     EXPECT_EQ(header->error, ENOBUFS);
     EXPECT_FALSE(header->truncated);
   }
@@ -125,7 +125,7 @@ TEST_F(ProcReaderTest, WithoutRoomForAnyVariableItSaysSo) {
   EXPECT_EQ(read(kSnapshotHeader - 1).length, 0U);
 }
 
-TEST_F(ProcReaderTest, AReadThatFailsMidwayForgesNoValue) {
+TEST_F(SnapshotReaderTest, AReadThatFailsMidwayForgesNoValue) {
   struct sigaction interrupt {};
   struct sigaction before {};
   interrupt.sa_handler = [](int) {};
@@ -147,11 +147,11 @@ TEST_F(ProcReaderTest, AReadThatFailsMidwayForgesNoValue) {
   EXPECT_TRUE(snapshot.truncated);
   EXPECT_EQ(snapshot.env, (std::vector<EnvVar>{{"A", "first"}}));
   EXPECT_EQ(snapshot.executable, "/bin/x");
-  EXPECT_EQ(snapshot.loginuid, 1000U);
+  EXPECT_EQ(snapshot.auid, 1000U);
 }
 
 // A program that runs on makes all reads hang but of what is open.
-TEST_F(ProcReaderTest, ALongReadTouchesNothingElseAfterwards) {
+TEST_F(SnapshotReaderTest, ALongReadTouchesNothingElseAfterwards) {
   Fifo environ(file("environ"));
   environ.write("A=1\0B="s + std::string(kPiece - 6, 'v'));
   Reading reading([&] { return read(); });
@@ -171,7 +171,7 @@ TEST_F(ProcReaderTest, ALongReadTouchesNothingElseAfterwards) {
   EXPECT_EQ(decoded(outcome).executable, "/bin/x");
 }
 
-TEST_F(ProcReaderTest, AWholeLongEnvironmentIsNotCut) {
+TEST_F(SnapshotReaderTest, AWholeLongEnvironmentIsNotCut) {
   std::ofstream(file("environ"))
       << "A=1\0B="s << std::string(3 * kPiece, 'v') << "\0A=2\0"s;
   const ReadOutcome outcome = read();
@@ -187,12 +187,12 @@ TEST(RingShare, EveryExecHasAMarkAndAFewLargeOnesLeaveRoom) {
   for (int i = 0; i < 6; ++i)
     free -= ring_share(free);
   EXPECT_GE(ring_share(free), kOtherSections + size_t{64} * 1024);
-  size_t marks = 0;
-  for (; ring_share(free) >= kSnapshotHeader; ++marks) {
+  size_t notices = 0;
+  for (; ring_share(free) >= kSnapshotHeader; ++notices) {
     ASSERT_LE(ring_share(free), free);
     free -= std::min(free, std::max<size_t>(ring_share(free), 24));
   }
-  EXPECT_GE(marks, 10'000U);
+  EXPECT_GE(notices, 10'000U);
 }
 
 }  // namespace

@@ -41,11 +41,11 @@ struct ReadOutcome {
 // (timed_call.h): everybody but a listener puts a bound to it. A listener is
 // quick; before it reads more than 64 KiB of environment, it reads all that may
 // hang.
-class ProcReader {
+class SnapshotReader {
  public:
   // `proc` is the mounted /proc; tests give another directory.
   static Result<Fd> open_proc(const char* path = "/proc");
-  explicit ProcReader(const Fd& proc) : proc_(proc.get()) {}
+  explicit SnapshotReader(const Fd& proc) : proc_(proc.get()) {}
 
   // Reads the environment of `pid` and, when a watched variable is there, all
   // the rest into `space` as a message of snapshot_format.h. `exec_ns` is

@@ -10,13 +10,13 @@ namespace {
 
 TEST_F(CorrelatorTest, MemoryIsBoundedWhenAuditIsSilent) {
   for (int i = 0; i < 300'000; ++i) {
-    mark(i, "");
+    notice(i, "");
     if (i % 1000 == 0)
-      correlator_.advance();
+      advance();
   }
-  correlator_.advance();
-  EXPECT_LE(correlator_.pending(), MarkTable::kMaxMarks);
-  EXPECT_LE(correlator_.remembered(), MarkTable::kMaxRemembered);
+  advance();
+  EXPECT_LE(correlator_.pending(), WaitingExecs::kMaxWaiting);
+  EXPECT_LE(correlator_.remembered(), WaitingExecs::kMaxRemembered);
   pass(6'000'000);
   EXPECT_EQ(correlator_.pending(), 0U);
   EXPECT_GT(correlator_.remembered(), 0U);
@@ -25,11 +25,11 @@ TEST_F(CorrelatorTest, MemoryIsBoundedWhenAuditIsSilent) {
   EXPECT_EQ(coverage(), sums(0, 0, 300'000));
 }
 
-TEST_F(CorrelatorTest, OneMarkTooManySettlesOne) {
-  const auto count = static_cast<int32_t>(MarkTable::kMaxMarks) + 1;
+TEST_F(CorrelatorTest, OneExecTooManySettlesOne) {
+  const auto count = static_cast<int32_t>(WaitingExecs::kMaxWaiting) + 1;
   for (int32_t pid = 1; pid <= count; ++pid)
-    mark(pid, "");
-  correlator_.advance();
+    notice(pid, "");
+  advance();
   EXPECT_EQ(coverage(), sums(0, 0, 1));
   // Audit tells of all of them, in time.
   for (int32_t pid = 1; pid <= count; ++pid)
@@ -39,10 +39,10 @@ TEST_F(CorrelatorTest, OneMarkTooManySettlesOne) {
 
 // Snapshots of 64 KiB each, with as many as fit twice into the bound.
 TEST_F(CorrelatorTest, SnapshotsThatWaitAreBoundedInBytes) {
-  const size_t fit = MarkTable::kMaxBytes >> 16;
+  const size_t fit = WaitingExecs::kMaxBytes >> 16;
   for (size_t i = 0; i < 2 * fit; ++i)
-    mark(static_cast<int32_t>(i) + 1, std::string(size_t{1} << 16, 'v'));
-  correlator_.advance();
+    notice(static_cast<int32_t>(i) + 1, std::string(size_t{1} << 16, 'v'));
+  advance();
   EXPECT_LE(correlator_.pending(), fit);
   EXPECT_GT(correlator_.pending(), fit - 10);
   EXPECT_EQ(out_.execs.size() + correlator_.pending(), 2 * fit);
@@ -50,10 +50,10 @@ TEST_F(CorrelatorTest, SnapshotsThatWaitAreBoundedInBytes) {
 }
 
 TEST_F(CorrelatorTest, SnapshotsWhoseRecordsComeSlowlyAreBoundedInBytes) {
-  const size_t fit = Correlator::kMaxWaitingBytes >> 16;
+  const size_t fit = Correlator::kMaxAuditedBytes >> 16;
   for (size_t i = 0; i < 2 * fit; ++i) {
     const auto pid = static_cast<int32_t>(i) + 1;
-    mark(pid, std::string(size_t{1} << 16, 'v'));
+    notice(pid, std::string(size_t{1} << 16, 'v'));
     record(pid);
   }
   EXPECT_LE(correlator_.pending(), fit);
@@ -65,16 +65,13 @@ TEST_F(CorrelatorTest, SnapshotsWhoseRecordsComeSlowlyAreBoundedInBytes) {
 }
 
 TEST_F(CorrelatorTest, WhatWasGivenIsNotKept) {
-  mark(7, "v");
-  correlator_.advance();
+  notice(7, "v");
+  advance();
   pass(5'000'000);
   ASSERT_EQ(out_.execs.size(), 1U);
   EXPECT_EQ(correlator_.pending(), 0U);
   EXPECT_EQ(correlator_.remembered(), 1U);
   record(7, "/bin/x", 5'000'000);
-  end_events();
-  ASSERT_EQ(out_.after_all.size(), 1U);
-  EXPECT_TRUE(out_.after_all[0].env.empty()) << "audit's part alone";
   EXPECT_EQ(correlator_.remembered(), 0U);
 }
 

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/procfs/proc_parsers.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace preload {
+namespace {
+
+// Up to the separator, which is taken off `text` with it.
+std::string_view next_field(std::string_view& text, char separator) {
+  const std::string_view field = text.substr(0, text.find(separator));
+  text.remove_prefix(std::min(field.size() + 1, text.size()));
+  return field;
+}
+
+// The number that `text` begins with.
+template <class T>
+std::optional<T> number(std::string_view text, int base = 10) {
+  T value{};
+  const auto result =
+      std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (result.ec != std::errc())
+    return std::nullopt;
+  return value;
+}
+
+// The real and the effective id of a line such as "\nUid:\t0\t0\t0\t0".
+void parse_id_line(std::string_view status, std::string_view label,
+                   uint32_t& real, uint32_t& effective) {
+  const size_t at = status.find(label);
+  if (at == std::string_view::npos)
+    return;
+  std::string_view line = status.substr(at + label.size());
+  real = number<uint32_t>(next_field(line, '\t')).value_or(kUnsetId);
+  effective = number<uint32_t>(next_field(line, '\t')).value_or(kUnsetId);
+}
+
+// Pairs of (type, value) in words of the program's own size.
+template <class Word>
+Auxv parse_pairs(std::string_view auxv) {
+  Auxv result;
+  for (; auxv.size() >= 2 * sizeof(Word);
+       auxv.remove_prefix(2 * sizeof(Word))) {
+    Word type{};
+    Word value{};
+    std::memcpy(&type, auxv.data(), sizeof type);
+    std::memcpy(&value, auxv.data() + sizeof type, sizeof value);
+    if (type == AT_SECURE)
+      result.secure = value != 0;
+    if (type == AT_BASE)
+      result.no_interpreter = value == 0;
+    if (type == AT_NULL)
+      break;
+  }
+  return result;
+}
+
+}  // namespace
+
+// Only comm, field 2, can hold blanks and parentheses: what follows its last
+// ')' is safe to split.
+ProcessStat parse_stat(std::string_view stat) {
+  constexpr int kPpid = 4;
+  constexpr int kTty = 7;
+  constexpr int kStart = 22;
+  constexpr int kVsize = 23;
+  constexpr int kEnvStart = 50;
+  constexpr int kEnvEnd = 51;
+  ProcessStat result;
+  const size_t open = stat.find('(');
+  const size_t close = stat.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos ||
+      close < open)
+    return result;
+  result.comm = stat.substr(open + 1, close - open - 1);
+  stat.remove_prefix(std::min(close + 2, stat.size()));
+  result.state = stat.empty() ? '\0' : stat.front();
+  uint64_t vsize = 0;
+  std::optional<uint64_t> env_start;
+  for (int field = 3; field <= kEnvEnd && !stat.empty(); ++field) {
+    const std::string_view text = next_field(stat, ' ');
+    if (field == kPpid)
+      result.ppid = number<int32_t>(text).value_or(0);
+    else if (field == kTty)
+      result.tty_nr = number<int32_t>(text).value_or(0);
+    else if (field == kStart)
+      result.start_ticks = number<uint64_t>(text).value_or(0);
+    else if (field == kVsize)
+      vsize = number<uint64_t>(text).value_or(0);
+    else if (field == kEnvStart)
+      env_start = number<uint64_t>(text);
+    if (field == kStart)
+      result.valid = result.start_ticks != 0 || text == "0";
+    const auto env_end =
+        field == kEnvEnd ? number<uint64_t>(text) : std::nullopt;
+    if (env_end && env_start && vsize != 0 && *env_end >= *env_start)
+      result.environ_bytes = static_cast<size_t>(*env_end - *env_start);
+  }
+  return result;
+}
+
+ProcessIds parse_status_ids(std::string_view status) {
+  ProcessIds ids;
+  parse_id_line(status, "\nUid:\t", ids.uid, ids.euid);
+  parse_id_line(status, "\nGid:\t", ids.gid, ids.egid);
+  return ids;
+}
+
+uint32_t parse_id(std::string_view text) {
+  return number<uint32_t>(text).value_or(kUnsetId);
+}
+
+// The type of the first pair is a small number, so a wrong size shows.
+Auxv parse_auxv(std::string_view auxv) {
+  constexpr uint64_t kSmall = 1024;
+  uint64_t first = 0;
+  if (auxv.size() >= sizeof first)
+    std::memcpy(&first, auxv.data(), sizeof first);
+  return auxv.size() >= sizeof first && first < kSmall
+             ? parse_pairs<uint64_t>(auxv)
+             : parse_pairs<uint32_t>(auxv);
+}
+
+// start-end perms offset major:minor inode      path
+std::optional<Mapping> next_mapping(std::string_view& maps) {
+  while (!maps.empty()) {
+    std::string_view line = next_field(maps, '\n');
+    for (int skipped = 0; skipped < 3; ++skipped)
+      (void)next_field(line, ' ');
+    Mapping mapping;
+    constexpr int kHex = 16;
+    mapping.device_major =
+        number<uint32_t>(next_field(line, ':'), kHex).value_or(0);
+    mapping.device_minor =
+        number<uint32_t>(next_field(line, ' '), kHex).value_or(0);
+    mapping.inode = number<uint64_t>(next_field(line, ' ')).value_or(0);
+    if (mapping.inode == 0)
+      continue;
+    mapping.path =
+        line.substr(std::min(line.find_first_not_of(' '), line.size()));
+    return mapping;
+  }
+  return std::nullopt;
+}
+
+std::string_view parse_cgroup(std::string_view cgroup) {
+  while (cgroup.ends_with('\n'))
+    cgroup.remove_suffix(1);
+  cgroup = cgroup.substr(cgroup.rfind('\n') + 1);
+  return cgroup.substr(std::min(cgroup.find('/'), cgroup.size()));
+}
+
+std::string_view next_string(std::string_view& block) {
+  return next_field(block, '\0');
+}
+
+std::optional<NameValue> split_pair(std::string_view string) {
+  const size_t equals = string.find('=');
+  if (equals == std::string_view::npos)
+    return std::nullopt;
+  return NameValue{string.substr(0, equals), string.substr(equals + 1)};
+}
+
+}  // namespace preload
