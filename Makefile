@@ -1,7 +1,8 @@
 # audisp-preload. `make help` lists the targets.
 #
-# CXXFLAGS, CPPFLAGS, LDFLAGS and LDLIBS belong to whoever builds; what the
-# code needs is in the ALL_* variables. Each MODE has its own build directory.
+# CXX, CXXFLAGS, CPPFLAGS, LDFLAGS and LDLIBS belong to whoever builds and come
+# last on each command line; what the code needs is in the ALL_* variables.
+# Each MODE has its own build directory.
 
 NAME    := audisp-preload
 VERSION := 0.1.0
@@ -27,15 +28,21 @@ LAYERS := base procfs capture audit correlate detect store enrich deliver sandbo
 MODE  ?= release
 BUILD := build/$(MODE)
 
-CXXFLAGS ?= -O2 -g
-mode_release  := -D_FORTIFY_SOURCE=2
-mode_debug    := -O0 -D_GLIBCXX_ASSERTIONS
-mode_asan     := -O1 -fno-omit-frame-pointer -fsanitize=address -D_GLIBCXX_ASSERTIONS
+opt_release   := -O2 -g
+opt_debug     := -O0 -g
+opt_coverage  := -O0 -g
+CXXFLAGS      ?= $(or $(opt_$(MODE)),-O1 -g1)
+# Most tests run little code of their own. -g1 suffices for a stack trace.
+TEST_CXXFLAGS ?= $(CXXFLAGS) -O0 -g1 -U_FORTIFY_SOURCE
+mode_release  := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CXXFLAGS)),,-D_FORTIFY_SOURCE=2)
+mode_debug    := -D_GLIBCXX_ASSERTIONS
+mode_asan     := -fno-omit-frame-pointer -fsanitize=address -D_GLIBCXX_ASSERTIONS
 # Tests and fuzz targets share this one's objects.
-mode_sanitize := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS
-mode_ubsan    := -O1 -fsanitize=undefined,float-divide-by-zero -fno-sanitize-recover=all
-mode_tsan     := -O1 -fsanitize=thread
-mode_coverage := -O0 --coverage
+mode_sanitize := -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS
+mode_ubsan    := -fsanitize=undefined,float-divide-by-zero -fno-sanitize-recover=all
+mode_tsan     := -fsanitize=thread
+mode_coverage := --coverage
+# These modes are clang's; a CXX on the command line of make stays.
 ifneq ($(filter sanitize tsan,$(MODE)),)
 CXX := $(filter ccache,$(CXX)) clang++
 endif
@@ -45,44 +52,68 @@ LIBS       := audit auparse spdlog fmt sqlite3 libcap-ng libseccomp libcrypto
 TEST_LIBS  := gtest gmock
 BENCH_LIBS := benchmark
 
-# One table: package manager, how it installs, what building and running needs,
-# what the tests need besides. The first manager that is there is used.
+# Packages by manager and purpose. The first manager that is there is used; each
+# goal installs the lists that $(needs) names for it, and `build` in any case.
 apt.install    := env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 apt.update     := apt-get update
 apt.build      := g++ make pkg-config libaudit-dev libauparse-dev libspdlog-dev \
                   libfmt-dev libsqlite3-dev libcap-ng-dev libseccomp-dev libssl-dev \
                   nlohmann-json3-dev libexpected-dev auditd sqlite3
-apt.test       := libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy \
-                  libclang-rt-14-dev gcovr rsyslog util-linux libcap2-bin groff mandoc \
-                  shellcheck fakeroot eatmydata faketime torsocks proxychains4 \
-                  prometheus prometheus-node-exporter curl logrotate git
-apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux auditd \
-                  qemu-system-x86 e2fsprogs checkpolicy semodule-utils apparmor clang \
-                  libgtest-dev libgmock-dev libbenchmark-dev
+apt.test       := libgtest-dev libgmock-dev rsyslog util-linux libcap2-bin fakeroot \
+                  eatmydata faketime torsocks proxychains4 prometheus \
+                  prometheus-node-exporter curl logrotate git
+apt.bench      := libbenchmark-dev
+apt.lint       := clang-format clang-tidy groff mandoc shellcheck nodejs git dpkg-dev rpm systemd
+apt.clang      := clang libclang-rt-14-dev
+apt.coverage   := gcovr
+apt.package    := dpkg-dev debhelper lintian rpm mmdebstrap eatmydata util-linux git
+apt.policy     := checkpolicy semodule-utils apparmor
+apt.vm         := qemu-system-x86 e2fsprogs
+apt.ecs         = $(if $(shell command -v npm),,nodejs npm)
 dnf.install    := dnf install -y
 dnf.build      := gcc-c++ make pkgconf-pkg-config audit-libs-devel spdlog-devel fmt-devel \
                   sqlite-devel libcap-ng-devel libseccomp-devel openssl-devel json-devel \
                   expected-devel audit sqlite
-dnf.test       := gtest-devel gmock-devel google-benchmark-devel clang clang-tools-extra \
-                  gcovr rsyslog groff mandoc ShellCheck fakeroot libfaketime torsocks \
+dnf.test       := gtest-devel gmock-devel rsyslog fakeroot libfaketime torsocks \
                   proxychains-ng glibc-static libstdc++-static git
+dnf.bench      := google-benchmark-devel
+dnf.lint       := clang-tools-extra groff mandoc ShellCheck
+dnf.clang      := clang compiler-rt
+dnf.coverage   := gcovr
 zypper.install := zypper --non-interactive install
 zypper.build   := gcc-c++ make pkgconf audit-devel spdlog-devel fmt-devel sqlite3-devel \
                   libcap-ng-devel libseccomp-devel libopenssl-devel \
                   nlohmann_json-devel tl-expected-devel audit sqlite3
-zypper.test    := gtest gmock benchmark-devel clang rsyslog groff mandoc ShellCheck \
-                  fakeroot glibc-devel-static git
+zypper.test    := gtest gmock rsyslog fakeroot glibc-devel-static git
+zypper.bench   := benchmark-devel
+zypper.lint    := groff mandoc ShellCheck
+zypper.clang   := clang
 pacman.install := pacman -S --needed --noconfirm
 pacman.build   := gcc make pkgconf audit spdlog fmt sqlite libcap-ng libseccomp openssl \
                   nlohmann-json tl-expected
-pacman.test    := gtest benchmark clang groff mandoc shellcheck fakeroot git
+pacman.test    := gtest fakeroot git
+pacman.bench   := benchmark
+pacman.lint    := clang groff mandoc shellcheck
+pacman.clang   := clang
 PACKAGER = $(firstword $(foreach p,apt dnf zypper pacman,$(if $(shell command -v $(p:apt=apt-get)),$(p))))
+
+test_goals     := check check-unit check-pipeline check-live check-readme soak debug asan ubsan
+package_goals  := deb rpm dist check-packages check-source
+$(foreach g,$(test_goals),$(eval needs.$(g) := test))
+$(foreach g,sanitize tsan,$(eval needs.$(g) := test clang))
+$(foreach g,fuzz clang,$(eval needs.$(g) := test clang))
+$(foreach g,lint tidy format format-check,$(eval needs.$(g) := lint))
+$(foreach g,$(package_goals),$(eval needs.$(g) := package test))
+needs.coverage   := test coverage
+needs.bench      := test bench
+needs.check-vm   := package test policy vm
+needs.policy     := policy
+needs.check-ecs  := test ecs
+# `make deps FOR="lint fuzz"` installs for these and makes none of them.
+needs = $(sort build $(foreach g,$(MAKECMDGOALS) $(FOR),$(needs.$(g))))
 
 NO_COMPILE := clean help deps policy format format-check layers dist uninstall
 WITH_DEPS  := $(filter deps,$(MAKECMDGOALS))
-# `make deps package-tools` installs what these need besides.
-PACKAGE_GOALS := $(filter package-tools deb rpm check-packages check-source check-vm policy hardening clang,$(MAKECMDGOALS))
-TEST_GOALS := $(filter-out check-packages check-source check-vm,$(filter check% soak asan ubsan sanitize tsan coverage lint fuzz bench,$(MAKECMDGOALS)))
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(WITH_DEPS),)
 ifneq ($(shell $(PKG_CONFIG) --exists --print-errors $(LIBS) && echo ok),ok)
@@ -90,8 +121,9 @@ $(error missing libraries; see above, then `make deps`)
 endif
 endif
 endif
-# As many jobs as processors, unless told otherwise.
-ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+# As many jobs as processors, unless told otherwise: by -j on the command line,
+# which outranks this, or in the environment's MAKEFLAGS.
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS) $(shell printenv MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 # Asked on first use, so that `make deps install` can install them before.
@@ -106,9 +138,10 @@ ifneq ($(filter $(CI)$(MODE),truerelease truesanitize),)
 WARN += -Werror
 endif
 HARDEN := -fstack-protector-strong -fPIE
-ALL_CPPFLAGS = -Iinclude -Itests -I$(BUILD)/gen -DPRELOAD_VERSION='"$(VERSION)"' $(CPPFLAGS)
-ALL_CXXFLAGS = -std=c++20 -pthread $(WARN) $(HARDEN) $(CXXFLAGS) $(mode_$(MODE)) $(PC_CFLAGS)
-ALL_LDFLAGS  = -pthread -pie -Wl,-z,relro,-z,now $(mode_$(MODE)) $(LDFLAGS)
+ALL_CPPFLAGS = -Iinclude -I$(BUILD)/gen -DPRELOAD_VERSION='"$(VERSION)"' $(CPPFLAGS)
+BASE_FLAGS   = -std=c++20 -pthread $(WARN) $(HARDEN) $(mode_$(MODE)) $(PC_CFLAGS)
+ALL_CXXFLAGS = $(BASE_FLAGS) $(CXXFLAGS)
+ALL_LDFLAGS  = -pthread -pie -Wl,-z,relro,-z,now $(mode_$(MODE)) $(CXXFLAGS) $(LDFLAGS)
 ALL_LDLIBS   = $(PC_LIBS) $(LDLIBS)
 
 # ---- Files
@@ -122,10 +155,12 @@ LIVE     := $(sort $(wildcard tests/live/*_test.cc))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.cc))
 BENCHES  := $(sort $(wildcard tests/bench/bench_*.cc))
 SQL      := $(sort $(wildcard sql/migrations/*.sql sql/statements/*.sql))
-PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(wildcard tests/programs/*.c))
+PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/programs/%,$(wildcard tests/programs/*.c)) \
+            $(BUILD)/programs/$(NAME)
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/programs/%,$(wildcard tests/bench/*.c))
 REPLAY   := tests/bench/replay.cc
-TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE)
+FAST     := tests/programs/fast_plugin.cc
+TESTS    := $(SUPPORT) $(UNIT) $(PIPELINE) $(LIVE) $(FAST)
 CXX_ALL  := $(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY) \
             $(sort $(wildcard include/preload/*/*.h tests/*/*.h)) man/generate.cc
 
@@ -158,12 +193,16 @@ endif
 $(LIB): $(call obj,$(LIB_SRCS))
 	$(call say,AR)rm -f $@ && $(AR) rcsD $@ $^
 
+# The same program with the short intervals of the tests.
+$(BUILD)/programs/$(NAME): $(call obj,$(FAST)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
 TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs $(TEST_LIBS)) -lgtest_main
 $(UNIT_TEST): $(call obj,$(UNIT) $(SUPPORT)) $(LIB)
-	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 $(PIPELINE_TEST): $(call obj,$(PIPELINE) $(SUPPORT)) $(LIB)
-	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 $(LIVE_TEST): $(call obj,$(LIVE) $(SUPPORT)) $(LIB)
+$(UNIT_TEST) $(PIPELINE_TEST) $(LIVE_TEST):
 	$(call say,LINK)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) $(TEST_LDLIBS)
 
 $(BUILD)/bench: $(call obj,$(BENCHES)) $(LIB)
@@ -192,17 +231,26 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
 	$(call say,CXX)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# Most tests run little code of their own; they compile in half the time so.
+# What tests include besides, and the headers of most of them compiled once. A
+# few tests run so much code of their own that they are optimised.
+PCH := $(BUILD)/tests/common.h
 THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc
-$(call obj,$(filter-out $(THOROUGH),$(TESTS))): ALL_CXXFLAGS += -O0 -U_FORTIFY_SOURCE
+PLAIN_TESTS := $(call obj,$(filter-out $(THOROUGH),$(TESTS)))
+$(BUILD)/tests/%: ALL_CPPFLAGS += -Itests
+$(PLAIN_TESTS) $(PCH).gch: ALL_CXXFLAGS = $(BASE_FLAGS) $(TEST_CXXFLAGS)
+$(PLAIN_TESTS): ALL_CPPFLAGS += -include $(PCH)
+$(PLAIN_TESTS): $(PCH).gch
+$(PCH).gch: tests/support/common.h $(BUILD)/flags
+	@mkdir -p $(@D); echo '#include "support/common.h"' >$(PCH)
+	$(call say,PCH)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -x c++-header -o $@ $(PCH)
 
 -include $(patsubst %.o,%.d,$(call obj,$(SRCS) $(TESTS) $(FUZZERS) $(BENCHES) $(REPLAY)))
 
 # `make deps ...` installs before anything else is done.
 ifneq ($(WITH_DEPS),)
-$(filter-out deps,$(MAKECMDGOALS)) $(PROGRAMS) $(BUILD)/flags: | deps
+$(filter-out deps,$(MAKECMDGOALS)) $(PROGRAMS) $(BUILD)/flags $(BUILD)/man/generate: | deps
 endif
-FLAGS = $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS)
+FLAGS = $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(TEST_CXXFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 .PHONY: FORCE
@@ -239,27 +287,27 @@ manuals: $(MANUALS)
 ##@ Checks
 .PHONY: check check-unit check-pipeline check-live
 GTEST_FLAGS = --gtest_brief=1 $(if $(T),--gtest_filter='$(T)')
-# Parts of the unit tests that run side by side.
-SHARDS ?= 1
+# Parts of unit and pipeline tests that run side by side.
+SHARDS ?= $(shell nproc 2>/dev/null || echo 1)
 export PRELOAD_BINARY   = $(CURDIR)/$(BIN)
 export PRELOAD_PROGRAMS = $(CURDIR)/$(BUILD)/programs
 
 check: ## all tests: unit, pipeline, live; says what ran and what could not
-	+sh tests/check $(MAKE)
+	+sh tests/check levels $(MAKE)
 
 check-unit: $(UNIT_TEST) ## unit tests alone (T=Glob* for some)
-	@seq 0 $$(($(SHARDS) - 1)) | GTEST_TOTAL_SHARDS=$(SHARDS) xargs -P 0 -I {} \
-	  env GTEST_SHARD_INDEX={} $(UNIT_TEST) $(GTEST_FLAGS)
+	sh tests/check shards $(SHARDS) $(UNIT_TEST) $(GTEST_FLAGS)
 
 check-pipeline: $(PIPELINE_TEST) $(BIN) $(PROGRAMS) ## the whole program on records of real children, unprivileged
-	$(PIPELINE_TEST) $(GTEST_FLAGS)
+	sh tests/check shards $(SHARDS) $(PIPELINE_TEST) $(GTEST_FLAGS)
 
 check-live: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## with kernel, auditd and rsyslogd, as root
 	$(LIVE_TEST) $(GTEST_FLAGS)
 
-.PHONY: check-readme
-check-readme: ## run the commands of README.md as printed, as root, in a mount namespace
-	sh tests/docs/readme_test
+.PHONY: check-ecs
+check-ecs: $(UNIT_TEST) ## the ECS documents against the field list of ECS and the rule's query
+	$(UNIT_TEST) --gtest_brief=1 --gtest_filter='EcsFormat.*'
+	sh tests/ecs/run
 
 .PHONY: test-binaries
 test-binaries: $(UNIT_TEST) $(PIPELINE_TEST) $(BIN) $(PROGRAMS)
@@ -271,7 +319,7 @@ soak: $(LIVE_TEST) $(BIN) $(PROGRAMS) ## a steady load for SOAK_SECONDS, as root
 
 .PHONY: debug asan ubsan sanitize tsan
 debug asan ubsan sanitize tsan: ## unit and pipeline tests under another build mode
-	+$(MAKE) MODE=$@ SHARDS=$(shell nproc) check-unit
+	+$(MAKE) MODE=$@ check-unit
 	+$(MAKE) MODE=$@ check-pipeline
 
 .PHONY: coverage
@@ -279,11 +327,12 @@ coverage: ## line and branch coverage of src/
 	+$(MAKE) MODE=$@ check-unit check-pipeline
 	gcovr --root . --filter src/ --print-summary --html-details build/coverage/report.html
 
-.PHONY: fuzz
+.PHONY: fuzz fuzzers
+fuzzers: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
 FUZZ_SECONDS ?= 30
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 ifeq ($(MODE),sanitize)
-fuzz: $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZERS))
+fuzz: fuzzers
 	@for t in $(patsubst tests/fuzz/fuzz_%.cc,%,$(FUZZERS)); do \
 	   mkdir -p $(BUILD)/corpus/$$t; \
 	   $(BUILD)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
@@ -304,7 +353,7 @@ format-check:
 
 $(BUILD)/%.tidy: %.cc .clang-tidy | $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=c++20 $(PC_CFLAGS) && touch $@
+	clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -Itests -std=c++20 $(PC_CFLAGS) && touch $@
 
 # Whatever begins as a shell script does, and Debian's maintainer scripts.
 SCRIPTS = $(shell grep -rlE -m1 '^\#! ?/.*[/ ](sh|bash)$$' .ci audisp tests | sort)
@@ -390,11 +439,10 @@ include audisp/packages.mk
 
 ##@ Other
 .PHONY: deps
-deps: ## install what building needs, and testing when a test target is named too (as root)
+deps: ## install what building needs, and what the goals named beside it need (as root)
 	@[ -n "$(PACKAGER)" ] || { echo "no apt, dnf, zypper or pacman here: install by hand $(LIBS)"; exit 1; }
 	$(if $($(PACKAGER).update),$($(PACKAGER).update))
-	$($(PACKAGER).install) $($(PACKAGER).build) $(if $(TEST_GOALS),$($(PACKAGER).test)) \
-	  $(if $(PACKAGE_GOALS),$($(PACKAGER).package))
+	$($(PACKAGER).install) $(foreach list,$(needs),$($(PACKAGER).$(list)))
 
 .PHONY: clean
 clean: ## remove build/

@@ -66,9 +66,6 @@ check-vm: ## the packages on an emulated machine of their own: systemd and AppAr
 	+$(MAKE) policy
 	@for kind in $(VM); do sh tests/packages/vm_test $$kind $(DEB) build/*.rpm || exit 1; done
 
-.PHONY: package-tools
-package-tools: # installs nothing itself: `make deps package-tools`
-
 ##@ Policy and binary
 .PHONY: policy hardening reproducible clang
 # -QTK: compile, load nothing, no cache.
@@ -91,4 +88,4 @@ CLANG_FILES ?= $(SRCS) $(TESTS)
 clang: $(CLANG_FILES:%=build/clang/%.ok) ## no warning from clang++ in product and tests
 build/clang/%.ok: % $(BUILD)/gen/preload/sql.h
 	@mkdir -p $(@D)
-	clang++ -fsyntax-only -Werror $(ALL_CPPFLAGS) -std=c++20 $(WARN) $(PC_CFLAGS) $< && touch $@
+	clang++ -fsyntax-only -Werror $(ALL_CPPFLAGS) -Itests -std=c++20 $(WARN) $(PC_CFLAGS) $< && touch $@

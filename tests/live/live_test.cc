@@ -19,7 +19,16 @@
 namespace preload {
 namespace {
 
-class Live : public LiveTest {
+constexpr const char* kUncapped = "max_alerts = 1000000\ninterval = 1h\n";
+
+class Live : public LiveTest {};
+
+class UncappedLive : public SharedLiveTest<UncappedLive> {
+ public:
+  static PrivateAuditd::Setup setup() {
+    return {.configuration = kUncapped, .as_shipped = true};
+  }
+
  protected:
   // How many of `count` values PREFIX0, PREFIX1, ... are as they should be.
   static void expect_all(const PrivateAuditd& audit, const std::string& prefix,
@@ -53,13 +62,10 @@ class Live : public LiveTest {
     for (const auto& [value, times] : lines)
       EXPECT_EQ(times, 1) << value;
   }
-
-  static constexpr const char* kUncapped =
-      "max_alerts = 1000000\ninterval = 1h\n";
 };
 
-TEST_F(Live, EverySingleValueOfShortLivedPrograms) {
-  const PrivateAuditd audit({.configuration = kUncapped});
+TEST_F(UncappedLive, EverySingleValueOfShortLivedPrograms) {
+  const PrivateAuditd& audit = deployment();
   const std::string storm = test_program("storm");
   const std::string brief = test_program("exit_now");
   ASSERT_TRUE(
@@ -78,8 +84,8 @@ TEST_F(Live, EverySingleValueOfShortLivedPrograms) {
   EXPECT_EQ(PrivateAuditd::kernel_status("lost"), 0);
 }
 
-TEST_F(Live, EverySingleValueInAPidAndMountNamespace) {
-  const PrivateAuditd audit({.configuration = kUncapped});
+TEST_F(UncappedLive, EverySingleValueInAPidAndMountNamespace) {
+  const PrivateAuditd& audit = deployment();
   const std::string brief = test_program("exit_now");
   const std::vector<std::string> inside{"unshare", "--pid", "--fork", "--mount",
                                         "--mount-proc"};
@@ -100,8 +106,8 @@ TEST_F(Live, EverySingleValueInAPidAndMountNamespace) {
   expect_all(audit, "/ns-true/", 2000, "/usr/bin/true", "/bin/true");
 }
 
-TEST_F(Live, WaysToStartAProgram) {
-  const PrivateAuditd audit({.configuration = kUncapped});
+TEST_F(UncappedLive, WaysToStartAProgram) {
+  const PrivateAuditd& audit = deployment();
   const TempDir dir;
   ::chmod(dir.path().c_str(), 0755);
   const auto wait_alert = [&](const std::string& value) {
@@ -179,8 +185,8 @@ TEST_F(Live, WaysToStartAProgram) {
             "0");
 }
 
-TEST_F(Live, ToolsThatPreloadAreAlertedOnceAndNeverAgain) {
-  const PrivateAuditd audit;
+TEST_F(DefaultLive, ToolsThatPreloadAreAlertedOnceAndNeverAgain) {
+  const PrivateAuditd& audit = deployment();
   struct Tool {
     const char* name;
     const char* command;
@@ -303,8 +309,8 @@ TEST_F(Live, AnExecThatAuditDoesNotReportIsToldWhole) {
   }));
 }
 
-TEST_F(Live, SyslogdComesBackAndGetsWhatWaited) {
-  PrivateAuditd audit({.configuration = kUncapped});
+TEST_F(UncappedLive, SyslogdComesBackAndGetsWhatWaited) {
+  PrivateAuditd& audit = deployment();
   audit.stop_syslog();
   run({test_program("storm"), "20", "1", "LD_PRELOAD=/waiting/", "/bin/true"});
   EXPECT_EQ(audit.query_until("SELECT count(*) FROM recent_alerts WHERE state "
@@ -320,8 +326,8 @@ TEST_F(Live, SyslogdComesBackAndGetsWhatWaited) {
             "20");
 }
 
-TEST_F(Live, AuditdRestartsAndTheHistoryGoesOn) {
-  PrivateAuditd audit;
+TEST_F(DefaultLive, AuditdRestartsAndTheHistoryGoesOn) {
+  PrivateAuditd& audit = deployment();
   run({"/bin/true"}, {"LD_PRELOAD=/restart/a"});
   EXPECT_TRUE(eventually(
       10, [&] { return audit.messages_with({"/restart/a"}).size() == 1; }));

@@ -100,7 +100,8 @@ TEST_F(LoadLive, StormsHoldUpNobodyAndAreCapturedWhole) {
   const long count = number_of_execs();
   for (const Storm& storm : storms()) {
     const PrivateAuditd audit(
-        {.configuration = "metrics_file = @DIR@/metrics.prom\n"});
+        {.configuration = "metrics_file = @DIR@/metrics.prom\n",
+         .as_shipped = true});
     const pid_t plugin = audit.plugin_pid();
     const Cost cost = run_storm(audit, storm, count);
     const std::string brief = test_program("exit_now");

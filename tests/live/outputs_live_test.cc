@@ -140,8 +140,8 @@ TEST_F(OutputsLive, EcsMessagesAreDocuments) {
 }
 
 // Of a program that is gone before anybody looks, in the alert itself.
-TEST_F(OutputsLive, AlertsNameTheFileOfTheLibrary) {
-  const PrivateAuditd audit;
+TEST_F(DefaultLive, AlertsNameTheFileOfTheLibrary) {
+  const PrivateAuditd& audit = deployment();
   const std::string library = audit.path("preloaded.so");
   shell("cp /usr/libexec/coreutils/libstdbuf.so " + library);
   ASSERT_TRUE(run({"/bin/true"}, {"LD_PRELOAD=" + library}).good());

@@ -41,7 +41,8 @@ class PrivilegesLive : public LiveTest {
 };
 
 TEST_F(PrivilegesLive, EveryThreadHasWhatItNeedsAndNoMore) {
-  const PrivateAuditd audit({.configuration = "audit_message = yes\n"});
+  const PrivateAuditd audit(
+      {.configuration = "audit_message = yes\n", .as_shipped = true});
   run({"/bin/true"}, {"LD_PRELOAD=/privileges/first"});
   expect_alert(audit, "/privileges/first");
   const std::string uid = shell("id -u daemon");

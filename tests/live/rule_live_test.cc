@@ -198,8 +198,8 @@ TEST_F(RuleLive, AnotherProgramIsNewWhereTheRuleCountsPrograms) {
   EXPECT_EQ(audit.messages_with({"/fields/x"}).size(), 2U);
 }
 
-TEST_F(RuleLive, BothOfTwoEqualNamesAreTerms) {
-  const PrivateAuditd audit;
+TEST_F(DefaultLive, BothOfTwoEqualNamesAreTerms) {
+  const PrivateAuditd& audit = deployment();
   run({test_program("exec_with"), "LD_PRELOAD=/twice/first", "OTHER=x",
        "LD_PRELOAD=/twice/second", "--", "/bin/true"});
   expect_alert(audit, "/twice/first");
@@ -242,7 +242,7 @@ TEST_F(RuleLive, WhatRunsAlreadyIsTheBaselineAndLaterTheInventory) {
   EXPECT_EQ(audit.messages_with({"baseline terms="}).size(), 1U);
 }
 
-TEST_F(RuleLive, OptionsOfTheLoaderAreTerms) {
+TEST_F(DefaultLive, OptionsOfTheLoaderAreTerms) {
   const std::vector<std::string> loaders{"/lib64/ld-linux-x86-64.so.2",
                                          "/lib/ld-linux-aarch64.so.1"};
   const auto loader = std::find_if(
@@ -250,7 +250,7 @@ TEST_F(RuleLive, OptionsOfTheLoaderAreTerms) {
       [](const auto& path) { return std::filesystem::exists(path); });
   if (loader == loaders.end())
     GTEST_SKIP() << "no dynamic loader of glibc here";
-  const PrivateAuditd audit;
+  const PrivateAuditd& audit = deployment();
   EXPECT_TRUE(run({*loader, "--preload", "/option/x.so", "--library-path",
                    "/option/dir", "/bin/true"})
                   .good());

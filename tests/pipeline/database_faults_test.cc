@@ -20,7 +20,10 @@ constexpr int kNotStarted = 4;  // EXIT STATUS in the manual
 
 class DatabaseFaults : public PluginTest {
  protected:
-  DatabaseFaults() { watch_own_variable(); }
+  DatabaseFaults() {
+    binary_ = fast_plugin_binary();
+    watch_own_variable();
+  }
 
   [[nodiscard]] std::string database() const { return dir_ / "db/history.db"; }
 

@@ -24,6 +24,8 @@ namespace {
 
 class Hostile : public PluginTest {
  protected:
+  Hostile() { binary_ = fast_plugin_binary(); }
+
   void SetUp() override {
     PluginTest::SetUp();
     if (IsSkipped())

@@ -11,7 +11,10 @@ namespace {
 
 class OutputFaults : public PluginTest {
  protected:
-  OutputFaults() { watch_own_variable(); }
+  OutputFaults() {
+    binary_ = fast_plugin_binary();
+    watch_own_variable();
+  }
 
   void feed_values(const std::string& prefix, int count) {
     for (int i = 0; i < count; ++i)

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,35 @@ class LiveTest : public testing::Test {
                    const std::vector<std::string>& parts) {
     return eventually(10, [&] { return !audit.messages_with(parts).empty(); });
   }
+};
+
+// Tests that need the same deployment share it; each uses values of its own. It
+// is started by the first that runs and ends with the suite. Suite::setup() is
+// its PrivateAuditd::Setup.
+template <class Suite>
+class SharedLiveTest : public LiveTest {
+ protected:
+  void SetUp() override {
+    if (shared() != nullptr)
+      return;
+    LiveTest::SetUp();
+    if (!IsSkipped())
+      shared() = std::make_unique<PrivateAuditd>(Suite::setup());
+  }
+  static void TearDownTestSuite() { shared().reset(); }
+  static PrivateAuditd& deployment() { return *shared(); }
+
+ private:
+  static std::unique_ptr<PrivateAuditd>& shared() {
+    static std::unique_ptr<PrivateAuditd> instance;
+    return instance;
+  }
+};
+
+// The plugin as it is without configuration.
+class DefaultLive : public SharedLiveTest<DefaultLive> {
+ public:
+  static PrivateAuditd::Setup setup() { return {}; }
 };
 
 }  // namespace preload

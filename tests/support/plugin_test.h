@@ -32,14 +32,9 @@
 #include "support/process.h"
 #include "support/syslog_daemon.h"
 #include "support/temp_dir.h"
+#include "support/test_program.h"
 
 namespace preload {
-
-inline std::string plugin_binary() {
-  // Nothing here changes the environment.
-  const char* path = ::getenv("PRELOAD_BINARY");  // NOLINT
-  return path == nullptr ? "build/release/audisp-preload" : path;
-}
 
 // Collects what is sent to a syslog socket.
 class Log {
@@ -125,7 +120,7 @@ class PluginTest : public testing::Test {
       const int errors =
           ::open((dir_ / "stderr").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       ::dup2(errors, 2);
-      ::execl(plugin_binary().c_str(), "audisp-preload", "--config",
+      ::execl(binary_.c_str(), "audisp-preload", "--config",
               (dir_ / "conf").c_str(), nullptr);
       ::_exit(127);
     }
@@ -217,10 +212,11 @@ class PluginTest : public testing::Test {
       std::error_code error;
       exec.exe = std::filesystem::read_symlink(link, error);
       // The environment is in place a moment after the program; audit's record
-      // comes when the exec is done.
-      return !error && exec.exe != us &&
-             (env.empty() ||
-              !content_of(fmt::format("/proc/{}/environ", exec.pid)).empty());
+      // comes when the exec is done. A program that has ended has none.
+      return has_ended(exec.pid) ||
+             (!error && exec.exe != us &&
+              (env.empty() ||
+               !content_of(fmt::format("/proc/{}/environ", exec.pid)).empty()));
     });
     exec.argv = argv;
     exec.argc = argv.size();
@@ -248,6 +244,7 @@ class PluginTest : public testing::Test {
     own_variable_ = fmt::format("PRELOAD_TEST_{}", ::getpid());
   }
 
+  std::string binary_ = plugin_binary();
   std::string own_variable_;
   TempDir dir_;
   Log log_{dir_ / "log"};

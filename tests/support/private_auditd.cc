@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "support/process.h"
+#include "support/test_program.h"
 
 namespace preload {
 namespace {
@@ -207,9 +208,8 @@ void PrivateAuditd::write_files(const Setup& setup) const {
                          with_dir(setup.syslog_configuration)),
              0640);
   configure(setup.configuration);
-  const char* binary = ::getenv("PRELOAD_BINARY");
   std::filesystem::copy_file(
-      binary == nullptr ? "build/release/audisp-preload" : binary,
+      setup.as_shipped ? plugin_binary() : fast_plugin_binary(),
       path("audisp-preload"));
   ::chmod(path("audisp-preload").c_str(), 0750);
   std::string script = "#!/bin/sh\nexec";

@@ -38,6 +38,9 @@ class PrivateAuditd {
     std::function<void(const std::string&)> prepare = {};
     bool rules = true;
     bool syslog = true;
+    // The product itself; else the same with short intervals
+    // (tests/programs/fast_plugin.cc).
+    bool as_shipped = false;
   };
 
   PrivateAuditd() : PrivateAuditd(Setup()) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the small programs are that tests run.
+// Where the programs are that tests run.
 #pragma once
 
 #include <cstdlib>
@@ -16,6 +16,17 @@ inline std::string test_program(const std::string& name) {
              std::string(dir == nullptr ? "build/release/programs" : dir) +
              "/" + name)
       .string();
+}
+
+// The product as shipped.
+inline std::string plugin_binary() {
+  const char* path = ::getenv("PRELOAD_BINARY");  // NOLINT
+  return path == nullptr ? "build/release/audisp-preload" : path;
+}
+
+// The same program with short intervals (tests/programs/fast_plugin.cc).
+inline std::string fast_plugin_binary() {
+  return test_program("audisp-preload");
 }
 
 }  // namespace preload
