@@ -1,4 +1,4 @@
--- The first schema. Times are microseconds since the epoch, UTC. Text that
+-- Times are microseconds since the epoch, UTC. Text that
 -- came from a process is in the escaped form: what is not printable UTF-8 is
 -- written \xNN, a backslash \\ - valid text that loses nothing.
 
@@ -9,7 +9,7 @@ CREATE TABLE meta (
 
 INSERT INTO meta (key, value) VALUES ('terms', 0);
 
--- Names become known when audit tells them; the latest is kept.
+-- The latest name of each user that is known.
 CREATE TABLE user (
   uid INTEGER PRIMARY KEY,
   name TEXT NOT NULL              -- escaped
@@ -67,8 +67,7 @@ CREATE TABLE alert_exec (
   exec_id INTEGER PRIMARY KEY,
   event_at INTEGER NOT NULL,
   pid INTEGER NOT NULL,
-  exec_ns INTEGER NOT NULL,       -- CLOCK_MONOTONIC; 0 = unknown
-  audit_id TEXT,                  -- for ausearch -a; NULL: audit told nothing
+  audit_id TEXT,                  -- for ausearch -a; NULL: no audit event
   executable TEXT NOT NULL,       -- escaped
   args TEXT NOT NULL,             -- escaped command line
   uid INTEGER NOT NULL,
@@ -77,27 +76,36 @@ CREATE TABLE alert_exec (
   detail TEXT NOT NULL            -- the whole event: JSON
 ) STRICT;
 
-CREATE INDEX alert_exec_unaudited ON alert_exec (exec_ns, pid)
-  WHERE audit_id IS NULL;
-
--- Alerts; those that are pending are the outbox. An id is never used again.
+-- An id is never used again.
 CREATE TABLE alert (
   alert_id INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL,             -- new_term, summary
-  state TEXT NOT NULL,            -- pending, sent, capped
+  state TEXT NOT NULL,            -- queued: for the sinks, in order of id;
+                                  -- direct: was sent without the queue;
+                                  -- capped: is not sent
+  ready INTEGER NOT NULL,         -- 0: its facts are still looked up
   raised_at INTEGER NOT NULL,
   term_id INTEGER REFERENCES term ON DELETE CASCADE,
   exec_id INTEGER REFERENCES alert_exec,
   severity TEXT NOT NULL,
   risk_score INTEGER NOT NULL,
-  facts TEXT,                     -- what was found about it later: JSON
+  facts TEXT,                     -- what was looked up about it: JSON
   summary TEXT                    -- of a summary
 ) STRICT;
 
-CREATE INDEX alert_pending ON alert (alert_id) WHERE state = 'pending';
-CREATE INDEX alert_done ON alert (raised_at) WHERE state <> 'pending';
+CREATE INDEX alert_queued ON alert (alert_id) WHERE state = 'queued';
+CREATE INDEX alert_not_ready ON alert (alert_id) WHERE ready = 0;
+CREATE INDEX alert_raised ON alert (raised_at);
 CREATE INDEX alert_term ON alert (term_id);
 CREATE INDEX alert_of_exec ON alert (exec_id);
+
+-- The outputs. Queued alerts above the lowest cursor of a configured one are
+-- pending, and those up to it sent; all are sent when none is configured.
+CREATE TABLE sink (
+  name TEXT PRIMARY KEY,
+  configured INTEGER NOT NULL,    -- 1 = an output of the configuration
+  cursor INTEGER NOT NULL         -- it has taken all alerts up to this id
+) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER alert_removed AFTER DELETE ON alert BEGIN
   DELETE FROM alert_exec
@@ -133,14 +141,12 @@ CREATE TABLE unaudited_exec (
   unaudited_id INTEGER PRIMARY KEY,
   term_id INTEGER NOT NULL REFERENCES term ON DELETE CASCADE,
   at INTEGER NOT NULL,
-  exec_ns INTEGER NOT NULL,
   pid INTEGER NOT NULL,
   executable TEXT NOT NULL,       -- escaped, cut at 1 KiB
   args TEXT NOT NULL,             -- escaped command line, cut at 1 KiB
   uid INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX unaudited_exec_of ON unaudited_exec (exec_ns, pid);
 CREATE INDEX unaudited_exec_term ON unaudited_exec (term_id);
 
 CREATE TABLE exception_hit (
@@ -181,11 +187,21 @@ FROM sighting
 JOIN term USING (term_id)
 LEFT JOIN user ON user.uid = sighting.uid;
 
+CREATE VIEW pending_alert AS
+SELECT alert_id, term_id, raised_at
+FROM alert
+WHERE state = 'queued'
+  AND alert_id > (SELECT min(cursor) FROM sink WHERE configured);
+
 CREATE VIEW recent_alerts AS
 SELECT alert.alert_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', alert.raised_at / 1000 / 1000.0,
                 'unixepoch') AS raised_at,
-       alert.state,
+       CASE WHEN alert.state = 'capped' THEN 'capped'
+            WHEN alert.state = 'queued'
+              AND alert.alert_id > (SELECT min(cursor) FROM sink
+                                    WHERE configured) THEN 'pending'
+            ELSE 'sent' END AS state,
        term.variable,
        term.value,
        alert_exec.executable,
@@ -196,7 +212,8 @@ SELECT alert.alert_id,
        alert.severity,
        alert.risk_score,
        alert_exec.capture,
-       alert_exec.audit_id
+       alert_exec.audit_id,
+       alert.kind
 FROM alert
 JOIN term USING (term_id)
 JOIN alert_exec USING (exec_id)
@@ -208,7 +225,11 @@ CREATE VIEW summaries AS
 SELECT alert_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', raised_at / 1000 / 1000.0,
                 'unixepoch') AS raised_at,
-       state,
+       CASE WHEN alert.state = 'capped' THEN 'capped'
+            WHEN alert.state = 'queued'
+              AND alert.alert_id > (SELECT min(cursor) FROM sink
+                                    WHERE configured) THEN 'pending'
+            ELSE 'sent' END AS state,
        summary
 FROM alert
 WHERE kind = 'summary'

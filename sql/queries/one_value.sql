@@ -25,7 +25,7 @@ WITH chosen AS (
   JOIN sighting USING (term_id)
   LEFT JOIN user ON user.uid = sighting.uid
   UNION ALL
-  SELECT alert.raised_at, 'alert ' || alert.alert_id || ' ' || alert.state,
+  SELECT alert.raised_at, 'alert ' || alert.alert_id || ' ' || recent.state,
          chosen.variable, coalesce(user.name, alert_exec.uid),
          alert_exec.executable,
          alert_exec.args || coalesce('  cwd='
@@ -33,6 +33,7 @@ WITH chosen AS (
          || coalesce('  audit=' || alert_exec.audit_id, '')
   FROM chosen
   JOIN alert USING (term_id)
+  JOIN recent_alerts AS recent USING (alert_id)
   JOIN alert_exec USING (exec_id)
   LEFT JOIN user ON user.uid = alert_exec.uid
   UNION ALL

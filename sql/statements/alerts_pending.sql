@@ -1,2 +1,2 @@
 -- The doctor's: how many wait for a sink, and since when.
-SELECT count(*), min(raised_at) FROM alert WHERE state = 'pending';
+SELECT count(*), min(raised_at) FROM pending_alert;

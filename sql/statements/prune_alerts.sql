@@ -1,4 +1,9 @@
+-- Not those that are pending.
 DELETE FROM alert
 WHERE alert_id IN (SELECT alert_id FROM alert
-                   WHERE state <> 'pending' AND raised_at < ?1
+                   WHERE raised_at < ?1
+                     AND (state <> 'queued'
+                          OR alert_id <= coalesce((SELECT min(cursor) FROM sink
+                                                   WHERE configured),
+                                                  alert_id))
                    ORDER BY raised_at LIMIT ?2);

@@ -1,6 +1,11 @@
 -- The self-test's: a term stored since term ?1 was the latest, whatever the
 -- other new_terms_fields; and its latest alert.
-SELECT term.term_id, term.state, term.origin, alert.alert_id, alert.state,
+SELECT term.term_id, term.state, term.origin, alert.alert_id,
+       CASE WHEN alert.state = 'capped' THEN 'capped'
+            WHEN EXISTS (SELECT 1 FROM pending_alert
+                         WHERE pending_alert.alert_id = alert.alert_id)
+              THEN 'pending'
+            WHEN alert.alert_id IS NOT NULL THEN 'sent' END,
        alert_exec.capture, alert_exec.audit_id
 FROM term
 LEFT JOIN alert ON alert.alert_id = (

@@ -45,6 +45,13 @@ constexpr int64_t kRelayStopMs = 700;
 // that; so the relay has longer than the others.
 constexpr unsigned kRelayPatience = 10;
 
+std::vector<std::string> names_of(const Relay::Sinks& sinks) {
+  std::vector<std::string> names;
+  for (const auto& sink : sinks)
+    names.emplace_back(sink->name());
+  return names;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Config config, std::string config_file, int input,
@@ -103,49 +110,29 @@ Status Pipeline::start_history() {
   if (!baseline_taken)
     return tl::unexpected(baseline_taken.error());
   rule->inventory_is_baseline = !*baseline_taken;
+  auto sinks = make_sinks(config_, clock_);
+  std::vector<std::string> names = names_of(sinks);
+  const auto failed = [this](const std::string& what) {
+    fail_from_thread(what);
+  };
   relay_ = std::make_unique<Relay>(
-      make_sinks(config_, clock_),
-      [this](std::span<const int64_t> ids) {
-        history_->post(Acknowledged{{ids.begin(), ids.end()}});
-      },
+      config_.database, std::move(sinks),
+      [this](SinkPosition position) { history_->post(std::move(position)); },
       metrics_, clock_,
       Backoff{timing_.sink_retry / kNanosPerMilli,
               timing_.sink_retry_most / kNanosPerMilli},
-      [this](Alert& alert) { add_findings(alert); },
-      [this](const std::string& what) { fail_from_thread(what); });
+      failed);
   history_ = std::make_unique<HistoryWriter>(
-      std::move(*opened), std::move(*rule), config_, config_file_, metrics_,
-      clock_,
-      OutboxFeed::Outlet{[this](const Alert& alert) {
-                           enricher_.submit(alert);
-                           const bool taken = relay_->try_send(alert);
-                           if (!taken)
-                             enricher_.forget(alert.alert_id);
-                           return taken;
-                         },
-                         [this] { return relay_->take_rewind(); }},
-      [this](uint32_t uid) { return user_names_.name_of(uid); },
-      [this](const std::string& what) { fail_from_thread(what); }, timing_);
+      std::move(*opened), std::move(*rule), config_, config_file_,
+      std::move(names), metrics_, clock_,
+      HistoryWriter::Outlet{
+          [this](const Alert& alert) { return enricher_.submit(alert); },
+          [this] { relay_->wake(); },
+          [this](uint64_t database) { relay_->database_replaced(database); },
+          [this](const Alert& alert) { return relay_->send_unstored(alert); }},
+      [this](uint32_t uid) { return user_names_.name_of(uid); }, failed,
+      timing_);
   return {};
-}
-
-void Pipeline::add_findings(Alert& alert) {
-  auto found = enricher_.finish(alert.alert_id);
-  if (!found)
-    return;
-  // Audit's own word, where there is one, stays.
-  Inspected inspected{alert.alert_id, found->facts, {}};
-  if (alert.event.user.empty()) {
-    alert.event.user = found->user;
-    inspected.names.emplace_back(alert.event.uid, std::move(found->user));
-  }
-  if (alert.event.login_user.empty()) {
-    alert.event.login_user = found->login_user;
-    inspected.names.emplace_back(alert.event.auid,
-                                 std::move(found->login_user));
-  }
-  alert.facts = std::move(found->facts);
-  history_->post(std::move(inspected));
 }
 
 Status Pipeline::start_input() {
@@ -197,8 +184,7 @@ void Pipeline::start_inventory(uint64_t before_ticks) {
 }
 
 // Which stage may be silent for how long, see BOUNDS in the manual. Not watched
-// are the inspector's threads, which are left behind when they hang, and the
-// log's, for which nobody waits.
+// are the enricher's thread and the log's, for which nobody waits.
 void Pipeline::start_watchdog() {
   watchdog_.set_bound(config_.watchdog);
   watches_.push_back(watchdog_.watch({"input", &input_pulse_}));
@@ -228,8 +214,8 @@ void Pipeline::start_watchdog() {
 
 Pipeline::~Pipeline() {
   stopping_ = true;
-  // Stages end in the order of the data; a relay without its history would
-  // acknowledge into nothing.
+  // Stages end in the order of the data; the relay and the enricher post to the
+  // history until they have ended.
   if (inventory_.joinable())
     inventory_.join();
   watches_.clear();
@@ -239,6 +225,7 @@ Pipeline::~Pipeline() {
   capture_.reset();
   if (relay_)
     relay_->stop(0);
+  enricher_.stop();
   history_.reset();
   relay_.reset();
 }
@@ -436,9 +423,10 @@ void Pipeline::reload() {
   capture_->set_watched(config_.capture_env_vars);
   late_->set_watched(capture_->watched());
   correlator_->set_options({config_.audit_wait * kNanosPerSecond});
-  relay_->set_sinks(make_sinks(config_, clock_));
+  auto sinks = make_sinks(config_, clock_);
+  history_->post(NewConfig{config_, names_of(sinks)});
+  relay_->set_sinks(std::move(sinks));
   watchdog_.set_bound(config_.watchdog);
-  history_->post(NewConfig{config_});
   log_info("configuration reloaded from " + config_file_);
 }
 
@@ -484,6 +472,7 @@ void Pipeline::shut_down() {
   history_->post(CoverageDeltas{correlator_->take_coverage()});
   history_->settle(kSettleMs);
   relay_->stop(kRelayStopMs);
+  enricher_.stop();
   history_->stop();
   write_metrics(config_, metrics_);
   ::unlink(config_.state_file.c_str());

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/deliver/relay.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <iterator>
-#include <mutex>
-#include <thread>
 #include <utility>
+
+#include "preload/base/log.h"
 
 namespace preload {
 namespace {
 
 constexpr size_t kMaxEntries = 1024;
-constexpr size_t kMaxBytes = 8UL * 1024 * 1024;
+constexpr size_t kMaxBytes = size_t{8} << 20;
+// Rows that one sink gets before the others have their turn.
+constexpr size_t kBatchRows = 256;
 // So many execs between two looks at the alerts, which go first.
 constexpr size_t kEventsAtOnce = 64;
 // For a sign of life.
@@ -25,110 +28,85 @@ bool fits(size_t entries, size_t bytes, size_t more) {
   return entries == 0 || (entries < kMaxEntries && bytes + more <= kMaxBytes);
 }
 
+// No later attempt can succeed.
+bool is_poison(const Error& error) {
+  return error.code == std::errc::message_size ||
+         error.code == std::errc::invalid_argument;
+}
+
+size_t weight(const Alert& alert) {
+  return sizeof alert + preload::weight(alert.event) +
+         alert.term.variable.size() + alert.term.value.size();
+}
+
 }  // namespace
 
-// Any thread puts into `inbox_` under the mutex; the relay's thread takes all
-// of it and works without the mutex. Only that thread touches `distributor_`
-// (but for stop_at()); its size as others may know it is `held_*`.
-class Relay::Impl {
- public:
-  Impl(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-       const Clock& clock, Backoff backoff, Prepare prepare,
-       ThreadFailed failed)
-      : prepare_(std::move(prepare)),
-        acknowledge_(std::move(acknowledge)),
-        metrics_(metrics),
-        clock_(clock),
-        distributor_(std::move(sinks), metrics, clock, backoff),
-        thread_(start_thread(
-            "relay", [this] { loop(); }, std::move(failed))) {}
+Relay::Relay(std::string database, Sinks sinks, PostPosition post_position,
+             Metrics& metrics, const Clock& clock, Backoff backoff,
+             ThreadFailed failed)
+    : path_(std::move(database)),
+      post_position_(std::move(post_position)),
+      metrics_(metrics),
+      clock_(clock),
+      backoff_(backoff) {
+  use_sinks(std::move(sinks));
+  thread_ = start_thread(
+      "relay", [this] { run(); }, std::move(failed));
+}
 
-  [[nodiscard]] const Pulse& pulse() { return distributor_.pulse(); }
+Relay::~Relay() {
+  stop(0);
+}
 
-  bool try_send(Alert alert);
-  std::optional<int64_t> take_rewind();
-  void send_event(ExecEvent event);
-  void reopen();
-  void set_sinks(Sinks sinks);
-  void stop(int64_t milliseconds);
+// ---- Any thread
 
- private:
-  struct Inbox {
-    std::deque<Alert> alerts;
-    size_t alert_bytes = 0;
-    std::deque<ExecEvent> events;
-    size_t event_bytes = 0;
-    bool more_events = false;  // than were taken
-    std::optional<Sinks> sinks;
-    bool reopen = false;
-    bool refused = false;  // an alert, for want of room
-    bool stopping = false;
-  };
-
-  void loop();
-  Inbox wait();
-  void work(Inbox& inbox);
-  void report(bool refused);
-  void wake();
-  // With the mutex.
-  void count_queue();
-
-  const Prepare prepare_;
-  const Acknowledge acknowledge_;
-  Metrics& metrics_;
-  const Clock& clock_;
-  Distributor distributor_;
-  bool seen_stopping_ = false;  // relay's thread
-
-  std::mutex mutex_;
-  std::condition_variable ready_;
-  bool woken_ = false;
-  Inbox inbox_;
-  size_t held_alerts_ = 0;
-  size_t held_bytes_ = 0;
-  size_t high_water_ = 0;
-  std::optional<int64_t> rewind_;
-
-  std::thread thread_;  // last: it uses all of the above
-};
-
-void Relay::Impl::wake() {
+// With the mutex.
+void Relay::notify() {
   woken_ = true;
   ready_.notify_one();
 }
 
-void Relay::Impl::count_queue() {
-  const size_t size = inbox_.alerts.size() + held_alerts_;
+void Relay::count_queue() {
+  const size_t size = unstored_.size() + inbox_.events.size();
   high_water_ = std::max(high_water_, size);
   metrics_.set(Metric::kRelayQueue, size);
   metrics_.set(Metric::kRelayQueueHighWater, high_water_);
 }
 
-bool Relay::Impl::try_send(Alert alert) {
+void Relay::wake() {
+  const std::lock_guard lock(mutex_);
+  inbox_.ready = true;
+  notify();
+}
+
+void Relay::database_replaced(uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  inbox_.replaced = number;
+  notify();
+}
+
+bool Relay::send_unstored(Alert alert) {
   const size_t bytes = weight(alert);
   const std::lock_guard lock(mutex_);
-  if (inbox_.stopping || (rewind_ && alert.alert_id != 0))
+  if (inbox_.stopping)
     return false;
-  if (!fits(inbox_.alerts.size() + held_alerts_,
-            inbox_.alert_bytes + held_bytes_, bytes)) {
-    inbox_.refused = true;
-    wake();
-    return false;
+  while (!fits(unstored_.size(), unstored_bytes_, bytes)) {
+    if (released_ <= first_unstored_)
+      return false;
+    metrics_.add(Metric::kDeliveryErrors);
+    unstored_bytes_ -= unstored_.front().bytes;
+    unstored_.pop_front();
+    ++first_unstored_;
   }
-  inbox_.alerts.push_back(std::move(alert));
-  inbox_.alert_bytes += bytes;
+  unstored_.push_back({std::make_shared<Alert>(std::move(alert)), bytes});
+  unstored_bytes_ += bytes;
   count_queue();
-  wake();
+  notify();
   return true;
 }
 
-std::optional<int64_t> Relay::Impl::take_rewind() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(rewind_, std::nullopt);
-}
-
-void Relay::Impl::send_event(ExecEvent event) {
-  const size_t bytes = weight(event);
+void Relay::send_event(ExecEvent event) {
+  const size_t bytes = preload::weight(event);
   const std::lock_guard lock(mutex_);
   if (inbox_.stopping ||
       !fits(inbox_.events.size(), inbox_.event_bytes, bytes)) {
@@ -137,155 +115,336 @@ void Relay::Impl::send_event(ExecEvent event) {
   }
   inbox_.events.push_back(std::move(event));
   inbox_.event_bytes += bytes;
-  wake();
+  count_queue();
+  notify();
 }
 
-void Relay::Impl::reopen() {
+void Relay::reopen() {
   const std::lock_guard lock(mutex_);
   inbox_.reopen = true;
-  wake();
+  notify();
 }
 
-void Relay::Impl::set_sinks(Sinks sinks) {
+void Relay::set_sinks(Sinks sinks) {
   const std::lock_guard lock(mutex_);
   inbox_.sinks = std::move(sinks);
-  wake();
+  notify();
 }
 
-void Relay::Impl::stop(int64_t milliseconds) {
+void Relay::stop(int64_t milliseconds) {
   if (!thread_.joinable())
     return;
-  distributor_.stop_at(clock_.monotonic_ns() + milliseconds * kNanosPerMilli);
+  deadline_ns_ = clock_.monotonic_ns() + milliseconds * kNanosPerMilli;
   {
     const std::lock_guard lock(mutex_);
     inbox_.stopping = true;
-    wake();
+    notify();
   }
   thread_.join();
 }
 
-void Relay::Impl::loop() {
+// ---- The relay's thread
+
+void Relay::run() {
   while (true) {
-    distributor_.pulse().beat();
+    pulse_.beat();
     Inbox inbox = wait();
-    work(inbox);
-    report(inbox.refused);
-    if (inbox.stopping && ((distributor_.idle() && !inbox.more_events) ||
-                           distributor_.past_deadline()))
+    prepare(inbox);
+    for (bool more = true; more;) {
+      more = false;
+      for (Lane& lane : lanes_)
+        more = run_lane(lane) || more;
+    }
+    release_unstored();
+    for (const ExecEvent& event : inbox.events)
+      if (!past_deadline())
+        deliver_event(event);
+    if (inbox.stopping && (idle() || past_deadline())) {
+      // The writer's is the last connection then, and copies its log at the
+      // end.
+      reader_.reset();
       return;
+    }
   }
 }
 
-Relay::Impl::Inbox Relay::Impl::wait() {
-  const int64_t due = distributor_.wait_ns().value_or(kLongestWaitNs);
+Relay::Inbox Relay::wait() {
+  const int64_t due = wait_ns();
   std::unique_lock lock(mutex_);
-  ready_.wait_for(lock, std::chrono::nanoseconds(std::min(due, kLongestWaitNs)),
+  ready_.wait_for(lock, std::chrono::nanoseconds(due),
                   [this] { return woken_; });
   Inbox taken;
   taken.stopping = inbox_.stopping;
-  taken.alerts = std::exchange(inbox_.alerts, {});
-  held_alerts_ += taken.alerts.size();
-  held_bytes_ += std::exchange(inbox_.alert_bytes, 0);
-  const size_t events = std::min(inbox_.events.size(), kEventsAtOnce);
-  std::move(inbox_.events.begin(),
-            inbox_.events.begin() + static_cast<std::ptrdiff_t>(events),
-            std::back_inserter(taken.events));
-  inbox_.events.erase(
-      inbox_.events.begin(),
-      inbox_.events.begin() + static_cast<std::ptrdiff_t>(events));
+  const auto events = static_cast<std::ptrdiff_t>(
+      std::min(inbox_.events.size(), kEventsAtOnce));
+  const auto end = std::next(inbox_.events.begin(), events);
+  std::move(inbox_.events.begin(), end, std::back_inserter(taken.events));
+  inbox_.events.erase(inbox_.events.begin(), end);
   for (const ExecEvent& event : taken.events)
-    inbox_.event_bytes -= weight(event);
+    inbox_.event_bytes -= preload::weight(event);
   taken.sinks = std::exchange(inbox_.sinks, std::nullopt);
+  taken.replaced = std::exchange(inbox_.replaced, std::nullopt);
+  taken.ready = std::exchange(inbox_.ready, false);
   taken.reopen = std::exchange(inbox_.reopen, false);
-  taken.refused = std::exchange(inbox_.refused, false);
-  taken.more_events = !inbox_.events.empty();
-  woken_ = taken.more_events;
+  woken_ = !inbox_.events.empty();
+  count_queue();
   return taken;
 }
 
-void Relay::Impl::work(Inbox& inbox) {
+void Relay::prepare(Inbox& inbox) {
   if (inbox.sinks)
-    distributor_.set_sinks(std::move(*inbox.sinks));
-  if (inbox.reopen)
-    distributor_.reopen();
-  if (inbox.stopping && !std::exchange(seen_stopping_, true))
-    distributor_.retry_now();
-  for (Alert& alert : inbox.alerts) {
-    if (prepare_)
-      prepare_(alert);
-    distributor_.add(std::move(alert));
+    use_sinks(std::move(*inbox.sinks));
+  const bool stops = inbox.stopping && !std::exchange(seen_stopping_, true);
+  for (Lane& lane : lanes_) {
+    lane.more = lane.more || inbox.ready || stops;
+    if (inbox.reopen)
+      lane.sink->reopen();
+    if (inbox.reopen || stops)
+      lane.retry_at_ns = 0;  // forgets the waiting, not the doubling
+    if (inbox.replaced)
+      lane.cursor.reset();
   }
-  distributor_.run();
-  if (inbox.refused)
-    distributor_.leave_laggards_behind();
-  for (const ExecEvent& event : inbox.events)
-    if (!distributor_.past_deadline())
-      distributor_.deliver_event(event);
+  if (inbox.replaced) {
+    reader_.reset();
+    read_again_ns_ = 0;
+    database_ = *inbox.replaced;
+  }
+  if (std::any_of(lanes_.begin(), lanes_.end(),
+                  [](const Lane& lane) { return !lane.cursor; }))
+    read_cursors();
 }
 
-void Relay::Impl::report(bool refused) {
-  std::optional<int64_t> after = distributor_.take_rewind();
-  bool room = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (after) {
-      // What came meanwhile is offered again in its place.
-      std::erase_if(inbox_.alerts, [&](const Alert& alert) {
-        if (alert.alert_id == 0)
-          return false;
-        after = std::min(*after, alert.alert_id - 1);
-        inbox_.alert_bytes -= weight(alert);
-        return true;
-      });
-      rewind_ = std::min(rewind_.value_or(*after), *after);
+void Relay::use_sinks(Sinks sinks) {
+  std::vector<Lane> old = std::exchange(lanes_, {});
+  const std::lock_guard lock(mutex_);
+  for (std::unique_ptr<Sink>& sink : sinks) {
+    Lane lane;
+    lane.unstored = first_unstored_;
+    for (Lane& before : old)
+      if (before.sink && before.sink->name() == sink->name())
+        lane = std::move(before);
+    lane.sink = std::move(sink);
+    lane.retry_at_ns = 0;
+    lanes_.push_back(std::move(lane));
+  }
+}
+
+bool Relay::open_reader() {
+  if (reader_)
+    return true;
+  if (clock_.monotonic_ns() < read_again_ns_)
+    return false;
+  auto reader = OutboxReader::open(path_);
+  if (!reader) {
+    reader_failed(reader.error());
+    return false;
+  }
+  reader_ = std::move(*reader);
+  return true;
+}
+
+void Relay::reader_failed(const Error& error) {
+  reader_.reset();
+  read_again_ns_ = clock_.monotonic_ns() + kNanosPerSecond;
+  log_limited(LogLevel::kError, "outbox",
+              "cannot read pending alerts: " + error.message());
+}
+
+void Relay::read_cursors() {
+  if (!open_reader())
+    return;
+  const auto cursors = reader_->cursors();
+  if (!cursors) {
+    reader_failed(cursors.error());
+    return;
+  }
+  for (Lane& lane : lanes_) {
+    const auto found = cursors->find(std::string(lane.sink->name()));
+    if (lane.cursor || found == cursors->end())
+      continue;
+    lane.cursor = found->second;
+    lane.more = true;
+  }
+}
+
+bool Relay::run_lane(Lane& lane) {
+  if (waiting(lane) || past_deadline())
+    return false;
+  const bool more = send_stored(lane);
+  if (!more && !waiting(lane))
+    send_unstored_to(lane);
+  return more;
+}
+
+bool Relay::send_stored(Lane& lane) {
+  if (!lane.cursor || !lane.more || !open_reader())
+    return false;
+  const auto alerts = reader_->read(*lane.cursor, kBatchRows);
+  if (!alerts) {
+    reader_failed(alerts.error());
+    return false;
+  }
+  lane.more = !alerts->empty();
+  const int64_t before = *lane.cursor;
+  bool goes_on = lane.more;
+  for (const Alert& alert : *alerts) {
+    if (past_deadline() || !attempt(lane, alert)) {
+      goes_on = false;
+      break;
     }
-    room = refused && distributor_.size() < held_alerts_;
-    held_alerts_ = distributor_.size();
-    held_bytes_ = distributor_.bytes();
-    count_queue();
+    taken(lane, alert);
+    lane.cursor = alert.alert_id;
   }
-  const std::vector<int64_t> ids = distributor_.take_acknowledged();
-  if (!ids.empty() || after || room)
-    acknowledge_(ids);
+  if (*lane.cursor != before)
+    post_position_({std::string(lane.sink->name()), *lane.cursor, database_});
+  return goes_on;
 }
 
-Relay::Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-             const Clock& clock, Backoff backoff, Prepare prepare,
-             ThreadFailed failed)
-    : impl_(std::make_unique<Impl>(std::move(sinks), std::move(acknowledge),
-                                   metrics, clock, backoff, std::move(prepare),
-                                   std::move(failed))) {}
-
-Relay::~Relay() {
-  stop(0);
+void Relay::send_unstored_to(Lane& lane) {
+  while (!past_deadline()) {
+    std::shared_ptr<const Alert> alert;
+    {
+      const std::lock_guard lock(mutex_);
+      lane.unstored = std::max(lane.unstored, first_unstored_);
+      const auto at = static_cast<size_t>(lane.unstored - first_unstored_);
+      if (at >= unstored_.size())
+        return;
+      alert = unstored_[at].alert;
+    }
+    if (!attempt(lane, *alert))
+      return;
+    const std::lock_guard lock(mutex_);
+    ++lane.unstored;
+    if (lane.unstored > released_) {
+      released_ = lane.unstored;
+      metrics_.add(Metric::kAlertsSent);
+    }
+  }
 }
 
-bool Relay::try_send(Alert alert) {
-  return impl_->try_send(std::move(alert));
+bool Relay::attempt(Lane& lane, const Alert& alert) {
+  pulse_.beat();
+  const Status status = lane.sink->deliver(alert);
+  if (status) {
+    worked(lane);
+    return true;
+  }
+  metrics_.add(Metric::kDeliveryErrors);
+  if (is_poison(status.error())) {
+    log_limited(LogLevel::kError, "poison",
+                fmt::format("alert {} can never be delivered to {}: {}; it is "
+                            "in the database",
+                            alert.alert_id, lane.sink->name(),
+                            status.error().message()));
+    return true;
+  }
+  failed(lane, status.error());
+  return false;
 }
 
-std::optional<int64_t> Relay::take_rewind() {
-  return impl_->take_rewind();
+void Relay::failed(Lane& lane, const Error& error) {
+  ++lane.failures;
+  if (lane.delay_ms == 0) {
+    log_warning(fmt::format(
+        "cannot deliver alerts to {}: {}; they wait in the database and are "
+        "tried again every {} s or sooner",
+        lane.sink->name(), error.message(), backoff_.most_ms / 1000));
+    lane.delay_ms = backoff_.first_ms;
+  } else {
+    lane.delay_ms = std::min(2 * lane.delay_ms, backoff_.most_ms);
+  }
+  lane.retry_at_ns = clock_.monotonic_ns() + lane.delay_ms * kNanosPerMilli;
 }
 
-void Relay::send_event(ExecEvent event) {
-  impl_->send_event(std::move(event));
+void Relay::worked(Lane& lane) {
+  if (lane.delay_ms != 0)
+    log_info(
+        fmt::format("alerts are delivered to {} again, after {} failed "
+                    "attempts",
+                    lane.sink->name(), lane.failures));
+  lane.delay_ms = 0;
+  lane.retry_at_ns = 0;
+  lane.failures = 0;
 }
 
-void Relay::reopen() {
-  impl_->reopen();
+// Counts: sent when the last sink takes it, its latency when the first does.
+void Relay::taken(const Lane& lane, const Alert& alert) {
+  bool first = true;
+  bool last = true;
+  for (const Lane& other : lanes_) {
+    if (&other == &lane || !other.cursor)
+      continue;
+    (*other.cursor >= alert.alert_id ? first : last) = false;
+  }
+  if (last)
+    metrics_.add(Metric::kAlertsSent);
+  if (!first || alert.kind != AlertKind::kNewTerm ||
+      alert.event.origin != Origin::kExec)
+    return;
+  const int64_t micros = clock_.wall_us() - alert.event.time_us;
+  metrics_.observe_latency(static_cast<double>(std::max<int64_t>(micros, 0)) /
+                           kMicrosPerSecond);
 }
 
-void Relay::set_sinks(Sinks sinks) {
-  impl_->set_sinks(std::move(sinks));
+// Those that every sink has taken.
+void Relay::release_unstored() {
+  const std::lock_guard lock(mutex_);
+  uint64_t taken = first_unstored_ + unstored_.size();
+  for (const Lane& lane : lanes_)
+    taken = std::min(taken, lane.unstored);
+  for (; first_unstored_ < taken; ++first_unstored_) {
+    unstored_bytes_ -= unstored_.front().bytes;
+    unstored_.pop_front();
+  }
+  released_ = std::max(released_, first_unstored_);
+  count_queue();
 }
 
-void Relay::stop(int64_t milliseconds) {
-  impl_->stop(milliseconds);
+void Relay::deliver_event(const ExecEvent& event) {
+  for (Lane& lane : lanes_) {
+    if (lane.delay_ms != 0)
+      continue;
+    pulse_.beat();
+    const Status status = lane.sink->deliver_event(event);
+    if (status)
+      continue;
+    metrics_.add(Metric::kDeliveryErrors);
+    log_limited(LogLevel::kWarning, "event",
+                fmt::format("an exec was not written to {}: {}",
+                            lane.sink->name(), status.error().message()));
+  }
 }
 
-const Pulse& Relay::pulse() const {
-  return impl_->pulse();
+bool Relay::waiting(const Lane& lane) const {
+  return lane.delay_ms != 0 && clock_.monotonic_ns() < lane.retry_at_ns;
+}
+
+bool Relay::past_deadline() const {
+  return clock_.monotonic_ns() >= deadline_ns_;
+}
+
+bool Relay::idle() {
+  const std::lock_guard lock(mutex_);
+  return inbox_.events.empty() && unstored_.empty() &&
+         std::none_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+           return lane.cursor && lane.more;
+         });
+}
+
+// Until a sink that failed is to be tried again, or the database read again.
+int64_t Relay::wait_ns() {
+  const int64_t now = clock_.monotonic_ns();
+  int64_t until = std::min<int64_t>(deadline_ns_, now + kLongestWaitNs);
+  const bool readable = reader_ != nullptr || now >= read_again_ns_;
+  const std::lock_guard lock(mutex_);
+  for (const Lane& lane : lanes_)
+    if (lane.delay_ms != 0 &&
+        ((lane.cursor && lane.more && readable) ||
+         lane.unstored < first_unstored_ + unstored_.size()))
+      until = std::min(until, lane.retry_at_ns);
+  if (!readable)
+    until = std::min(until, read_again_ns_);
+  return std::max<int64_t>(until - now, 0);
 }
 
 }  // namespace preload

@@ -68,7 +68,8 @@ LibraryFact fact_from(const json& object) {
 }  // namespace
 
 std::string_view to_string(AlertState state) {
-  constexpr std::array<std::string_view, 3> kWords{"pending", "sent", "capped"};
+  constexpr std::array<std::string_view, 3> kWords{"queued", "direct",
+                                                   "capped"};
   return kWords.at(static_cast<size_t>(state));
 }
 

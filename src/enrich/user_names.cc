@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <utility>
 
 #include "preload/correlate/exec_event.h"
 
@@ -28,19 +29,32 @@ std::string look_up_user(uint32_t uid) {
   return found->pw_name;
 }
 
+std::optional<std::string> UserNames::known(uint32_t uid) {
+  if (uid == kUnsetId)
+    return std::string();
+  const std::lock_guard lock(names_mutex_);
+  const auto found = names_.find(uid);
+  if (found == names_.end() || clock_.monotonic_ns() >= found->second.until_ns)
+    return std::nullopt;
+  return found->second.name;
+}
+
 std::string UserNames::name_of(uint32_t uid) {
-  const int64_t now_ns = clock_.monotonic_ns();
-  const auto known = names_.find(uid);
-  if (known != names_.end() && now_ns < known->second.until_ns)
-    return known->second.name;
-  // The thread's own: it may come back when nobody waits any more.
+  if (auto name = known(uid))
+    return std::move(*name);
+  const std::lock_guard one_call(call_mutex_);
+  if (auto name = known(uid))
+    return std::move(*name);
+  // The job's own: it may come back when nobody waits any more.
   auto found = std::make_shared<std::string>();
   const bool in_time =
       call_.run([found, uid, look_up = look_up_] { *found = look_up(uid); });
-  const std::string name = in_time ? *found : std::string();
+  std::string name = in_time ? *found : std::string();
+  const std::lock_guard lock(names_mutex_);
   if (names_.size() >= kMaxNames)
     names_.clear();
-  names_[uid] = {name, now_ns + (name.empty() ? kNotFoundNs : kFoundNs)};
+  names_[uid] = {
+      name, clock_.monotonic_ns() + (name.empty() ? kNotFoundNs : kFoundNs)};
   return name;
 }
 

@@ -24,23 +24,18 @@ Status ExecLists::prepare() {
                      {{&missed_add_, sql::statements_missed_add},
                       {&missed_trim_, sql::statements_missed_trim},
                       {&unaudited_add_, sql::statements_unaudited_add},
-                      {&unaudited_trim_, sql::statements_unaudited_trim},
-                      {&unaudited_remove_, sql::statements_unaudited_remove}});
+                      {&unaudited_trim_, sql::statements_unaudited_trim}});
 }
 
 void ExecLists::Waiting::add(Row row) {
   rows.push_back(std::move(row));
   ++open;
-  if (rows.size() > kWaiting)
-    erase(0);
-}
-
-void ExecLists::Waiting::erase(size_t index) {
-  if (index < written)
+  if (rows.size() <= kWaiting)
+    return;
+  rows.pop_front();
+  if (written > 0)
     --written;
-  if (index >= rows.size() - open)
-    --open;
-  rows.erase(std::next(rows.begin(), static_cast<std::ptrdiff_t>(index)));
+  open = std::min(open, rows.size());
 }
 
 void ExecLists::Waiting::commit() {
@@ -66,7 +61,6 @@ Status ExecLists::Waiting::write(Each&& each) {
 ExecLists::Row ExecLists::row_of(const ExecEvent& event) {
   Row row;
   row.at_us = event.time_us;
-  row.exec_ns = event.exec_ns;
   row.pid = event.pid;
   row.uid = event.uid;
   row.reason = event.missed;
@@ -85,15 +79,6 @@ void ExecLists::add_unaudited(int64_t term_id, const ExecEvent& event) {
   Row row = row_of(event);
   row.term_id = term_id;
   unaudited_.add(std::move(row));
-}
-
-Status ExecLists::remove_unaudited(const ExecEvent& event) {
-  for (size_t i = unaudited_.rows.size(); i-- > 0;) {
-    const Row& row = unaudited_.rows[i];
-    if (row.exec_ns == event.exec_ns && row.pid == event.pid)
-      unaudited_.erase(i);
-  }
-  return unaudited_remove_.run(event.exec_ns, event.pid);
 }
 
 void ExecLists::commit() {
@@ -124,8 +109,8 @@ Status ExecLists::write() {
   if (unaudited_.rows.empty())
     return {};
   Status done = unaudited_.write([this](const Row& row) -> Status {
-    return unaudited_add_.run(row.term_id, row.at_us, row.exec_ns, row.pid,
-                              row.executable, row.args, row.uid);
+    return unaudited_add_.run(row.term_id, row.at_us, row.pid, row.executable,
+                              row.args, row.uid);
   });
   if (done)
     done = unaudited_trim_.run(kKept);

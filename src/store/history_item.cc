@@ -10,8 +10,6 @@ namespace {
 const ExecEvent* event_in(const HistoryItem& item) {
   if (const auto* exec = std::get_if<NewExec>(&item))
     return &exec->event;
-  if (const auto* exec = std::get_if<AuditedAfterAll>(&item))
-    return &exec->event;
   if (const auto* exec = std::get_if<MissedExec>(&item))
     return &exec->event;
   return nullptr;

@@ -7,11 +7,50 @@
 #include <variant>
 
 namespace preload {
+namespace {
+
+void add_to(std::vector<CoverageDelta>& days, const CoverageDelta& delta) {
+  for (CoverageDelta& day : days) {
+    if (day.day != delta.day)
+      continue;
+    day.captured_at_exec += delta.captured_at_exec;
+    day.captured_late += delta.captured_late;
+    day.unaudited += delta.unaudited;
+    for (size_t i = 0; i < day.missed.size(); ++i)
+      day.missed[i] += delta.missed[i];
+    return;
+  }
+  days.push_back(delta);
+}
+
+}  // namespace
+
+bool HeldItems::merge(const HistoryItem& item) {
+  if (const auto* position = std::get_if<SinkPosition>(&item))
+    for (HistoryItem& kept : items_)
+      if (auto* same = std::get_if<SinkPosition>(&kept);
+          same != nullptr && same->name == position->name &&
+          same->database == position->database) {
+        same->alert_id = std::max(same->alert_id, position->alert_id);
+        return true;
+      }
+  if (const auto* coverage = std::get_if<CoverageDeltas>(&item))
+    for (HistoryItem& kept : items_)
+      if (auto* same = std::get_if<CoverageDeltas>(&kept)) {
+        for (const CoverageDelta& delta : coverage->deltas)
+          add_to(same->deltas, delta);
+        return true;
+      }
+  return false;
+}
 
 void HeldItems::add(HistoryItem item) {
+  if (merge(item))
+    return;
   const size_t bytes = weight(item);
   const bool missed = std::holds_alternative<MissedExec>(item);
-  if (bytes_ + bytes > (missed ? kMaxBytes / 2 : kMaxBytes)) {
+  if (!is_control(item) &&
+      bytes_ + bytes > (missed ? kMaxBytes / 2 : kMaxBytes)) {
     metrics_.add(missed ? Metric::kMissedNotListed : Metric::kEventsDropped);
     return;
   }

@@ -160,6 +160,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path,
   Status ready = impl->prepare();
   if (ready)
     ready = impl->read_birth();
+  // What the look-ups of an earlier run did not finish.
+  if (ready)
+    ready = impl->within([&] { return impl->outbox.set_all_ready(); });
   if (!ready)
     return tl::unexpected(ready.error());
   return std::unique_ptr<Store>(new Store(std::move(impl)));
@@ -242,7 +245,7 @@ Result<std::vector<Alert>> Store::record(const ExecEvent& event,
       }
       Result<Alert> alert = impl_->outbox.raise(
           *exec_id, *term_id, decision.term,
-          capped ? AlertState::kCapped : AlertState::kPending, mark);
+          capped ? AlertState::kCapped : AlertState::kQueued, mark);
       if (!alert)
         return tl::unexpected(alert.error());
       alerts.push_back(std::move(*alert));
@@ -255,19 +258,6 @@ Result<Alert> Store::record_summary(const std::string& summary,
                                     const AlertSeverity& mark) {
   return impl_->within(
       [&] { return impl_->outbox.raise_summary(summary, mark); });
-}
-
-Status Store::complete(const ExecEvent& event) {
-  if (event.exec_ns == 0)
-    return {};
-  return impl_->within([&]() -> Status {
-    Status done = impl_->terms.note_users(event);
-    if (done)
-      done = impl_->outbox.complete(event);
-    if (done)
-      done = impl_->lists.remove_unaudited(event);
-    return done;
-  });
 }
 
 Status Store::note_user(uint32_t uid, const std::string& name) {
@@ -289,13 +279,22 @@ Status Store::add_coverage(const CoverageDelta& delta) {
   });
 }
 
-Status Store::add_facts(int64_t alert_id, const AlertFacts& facts) {
+Status Store::set_ready(int64_t alert_id, const AlertFacts* facts) {
   return impl_->within(
-      [&] { return impl_->outbox.add_facts(alert_id, facts); });
+      [&] { return impl_->outbox.set_ready(alert_id, facts); });
 }
 
-Status Store::acknowledge(std::span<const int64_t> alert_ids) {
-  return impl_->within([&] { return impl_->outbox.acknowledge(alert_ids); });
+Status Store::set_direct(int64_t alert_id) {
+  return impl_->within([&] { return impl_->outbox.set_direct(alert_id); });
+}
+
+Status Store::set_sinks(std::span<const std::string> names) {
+  return impl_->within([&] { return impl_->outbox.set_sinks(names); });
+}
+
+Status Store::set_position(const std::string& sink, int64_t alert_id) {
+  return impl_->within(
+      [&] { return impl_->outbox.set_position(sink, alert_id); });
 }
 
 Status Store::add_exception_hits(const std::string& text, uint64_t hits,
@@ -303,10 +302,6 @@ Status Store::add_exception_hits(const std::string& text, uint64_t hits,
   return impl_->within([&]() -> Status {
     return impl_->exception_add.run(escaped(text), hits, last_hit_us);
   });
-}
-
-Result<std::vector<Alert>> Store::pending(int64_t after, size_t limit) {
-  return impl_->outbox.pending(after, limit);
 }
 
 Status Store::flush() {

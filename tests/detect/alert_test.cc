@@ -65,8 +65,8 @@ TEST(AlertFactsJson, RefusesWhatIsNotOne) {
 }
 
 TEST(AlertState, WordsOfTheDatabase) {
-  EXPECT_EQ(to_string(AlertState::kPending), "pending");
-  EXPECT_EQ(to_string(AlertState::kSent), "sent");
+  EXPECT_EQ(to_string(AlertState::kQueued), "queued");
+  EXPECT_EQ(to_string(AlertState::kDirect), "direct");
   EXPECT_EQ(to_string(AlertState::kCapped), "capped");
 }
 

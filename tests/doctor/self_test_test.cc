@@ -32,6 +32,8 @@ class SelfTesting : public testing::Test {
     auto opened = Store::open(test_.database, clock_);
     EXPECT_TRUE(opened.has_value());
     store_ = std::move(*opened);
+    EXPECT_TRUE(
+        store_->set_sinks(std::vector<std::string>{"syslog"}).has_value());
     // A term of before, with the same value as some other variable.
     store(exec_event("/old"), Verdict::kNew);
   }
@@ -50,8 +52,8 @@ class SelfTesting : public testing::Test {
       EXPECT_EQ(variable, "LD_PRELOAD");
       const auto alerts =
           store(audited ? exec_event(value) : unaudited_event(value), verdict);
-      if (send && !alerts.empty() && alerts[0].state == AlertState::kPending)
-        return store_->acknowledge(std::vector<int64_t>{alerts[0].alert_id});
+      if (send && !alerts.empty() && alerts[0].state == AlertState::kQueued)
+        return store_->set_position("syslog", alerts[0].alert_id);
       return {};
     };
   }
@@ -87,8 +89,8 @@ TEST_F(SelfTesting, WaitsForStagesThatTakeTheirTime) {
       ::usleep(30'000);
       const auto alerts = store(exec_event(value), Verdict::kNew);
       ::usleep(50'000);
-      EXPECT_TRUE(store_->acknowledge(std::vector<int64_t>{alerts[0].alert_id})
-                      .has_value());
+      EXPECT_TRUE(
+          store_->set_position("syslog", alerts[0].alert_id).has_value());
     });
     return {};
   };

@@ -3,7 +3,12 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -15,6 +20,7 @@ namespace {
 Alert alert_for(int64_t id, const std::string& library) {
   Alert alert;
   alert.alert_id = id;
+  alert.raised_at_us = 100 + id;
   alert.term.variable = "LD_PRELOAD";
   alert.term.value = library;
   alert.event.env = {{"LD_PRELOAD", library}};
@@ -23,45 +29,90 @@ Alert alert_for(int64_t id, const std::string& library) {
   return alert;
 }
 
-TEST(Enricher, FindsLibraryAndUser) {
+class EnricherTest : public testing::Test {
+ protected:
+  Enricher::Answer answer() {
+    return [this](Facts facts) {
+      const std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(facts));
+      changed_.notify_all();
+    };
+  }
+  std::vector<Facts> wait_for_answers(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(10),
+                      [&] { return answers_.size() >= count; });
+    return answers_;
+  }
+
+  SystemClock clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Facts> answers_;
+};
+
+TEST_F(EnricherTest, FindsLibraryAndUser) {
   const TempDir dir;
   std::ofstream(dir / "x.so") << "library";
-  Enricher inspector;
-  inspector.submit(alert_for(1, dir / "x.so"));
-  const auto found = inspector.finish(1);
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->user, "root");
-  EXPECT_EQ(found->login_user, "");
-  ASSERT_EQ(found->facts.libraries.size(), 1U);
-  EXPECT_TRUE(found->facts.libraries[0].exists);
-  EXPECT_EQ(found->facts.libraries[0].size, 7U);
+  UserNames names(clock_);
+  Enricher enricher(names, clock_, answer());
+  ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
+  const auto found = wait_for_answers(1);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].alert_id, 1);
+  EXPECT_EQ(found[0].raised_at_us, 101);
+  ASSERT_EQ(found[0].names.size(), 2U);
+  EXPECT_EQ(found[0].names[0], std::pair(0U, std::string("root")));
+  EXPECT_EQ(found[0].names[1], std::pair(kUnsetId, std::string()));
+  ASSERT_EQ(found[0].facts.libraries.size(), 1U);
+  EXPECT_TRUE(found[0].facts.libraries[0].exists);
+  EXPECT_EQ(found[0].facts.libraries[0].size, 7U);
 }
 
-TEST(Enricher, KnowsNothingOfWhatWasNotSubmitted) {
-  Enricher inspector;
-  EXPECT_FALSE(inspector.finish(1));
-  inspector.submit(alert_for(0, "/x.so"));
-  EXPECT_FALSE(inspector.finish(0));
-}
-
-TEST(Enricher, WhatNobodyWaitsForIsNotDone) {
+TEST_F(EnricherTest, AUserThatHangsCostsOneAlertItsNameAndNoneItsFacts) {
   const TempDir dir;
-  std::ofstream(dir / "x.so") << std::string(size_t{8} << 20, 'x');
-  Enricher inspector;
-  for (int64_t id = 1; id <= 3000; ++id) {
-    inspector.submit(alert_for(id, dir / "x.so"));
-    inspector.forget(id);
-  }
-  EXPECT_EQ(inspector.queued(), 0U);
+  std::ofstream(dir / "x.so") << "library";
+  const auto released = std::make_shared<std::atomic<bool>>(false);
+  UserNames names(clock_, [released](uint32_t) {
+    while (!*released)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return std::string("late");
+  });
+  Enricher enricher(names, clock_, answer());
+  ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
+  const auto found = wait_for_answers(1);
+  *released = true;
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].names[0].second, "");
+  EXPECT_EQ(found[0].facts.libraries.size(), 1U);
 }
 
-TEST(Enricher, NamesAreKnownTheNextTime) {
-  Enricher inspector;
-  EXPECT_EQ(inspector.name_if_known(0), "");
-  for (int i = 0; i < 500 && inspector.name_if_known(0).empty(); ++i)
+TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
+  const auto released = std::make_shared<std::atomic<bool>>(false);
+  UserNames names(clock_, [released](uint32_t) {
+    while (!*released)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return std::string();
+  });
+  Enricher enricher(names, clock_, answer());
+  size_t taken = 0;
+  while (enricher.submit(alert_for(1, "/x.so")))
+    ++taken;
+  EXPECT_GE(taken, Enricher::kMaxQueued);
+  EXPECT_EQ(enricher.queued(), Enricher::kMaxQueued);
+  enricher.stop();
+  *released = true;
+  EXPECT_FALSE(enricher.submit(alert_for(1, "/x.so")));
+}
+
+TEST_F(EnricherTest, NamesAreKnownTheNextTime) {
+  UserNames names(clock_);
+  Enricher enricher(names, clock_, answer());
+  EXPECT_EQ(enricher.name_if_known(0), "");
+  for (int i = 0; i < 500 && enricher.name_if_known(0).empty(); ++i)
     ::usleep(10'000);
-  EXPECT_EQ(inspector.name_if_known(0), "root");
-  EXPECT_EQ(inspector.name_if_known(kUnsetId), "");
+  EXPECT_EQ(enricher.name_if_known(0), "root");
+  EXPECT_EQ(enricher.name_if_known(kUnsetId), "");
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ TEST_F(OutputFaults, ASyslogDaemonThatDoesNotReadHoldsUpNothingBeforeIt) {
                "SELECT count(*) FROM recent_alerts WHERE value LIKE "
                "'/slow/%'") == "61";
   }));
-  EXPECT_NE(query("SELECT count(*) FROM alert WHERE state = 'pending'"), "0");
+  EXPECT_NE(query("SELECT count(*) FROM pending_alert"), "0");
   EXPECT_TRUE(eventually(10, [&] { return counter("errors deliver") > 0; }));
   log_.go_on();
   ::kill(plugin_, SIGHUP);  // at once, not when the pause is over
@@ -62,7 +62,7 @@ TEST_F(OutputFaults, ASyslogDaemonThatDoesNotReadHoldsUpNothingBeforeIt) {
       eventually(30, [&] { return log_.with("=\"/slow/").size() >= 61; }));
   EXPECT_EQ(stop(), 0);
   expect_ascending(numbers(log_.with("=\"/slow/"), " alert="), 61);
-  EXPECT_EQ(query("SELECT count(*) FROM alert WHERE state = 'pending'"), "0");
+  EXPECT_EQ(query("SELECT count(*) FROM pending_alert"), "0");
 }
 
 TEST_F(OutputFaults, AnEcsFileThatCannotBeWrittenKeepsItsOrder) {
@@ -78,7 +78,7 @@ TEST_F(OutputFaults, AnEcsFileThatCannotBeWrittenKeepsItsOrder) {
   std::filesystem::create_directory(dir_ / "ecs");
   ::kill(plugin_, SIGHUP);
   EXPECT_TRUE(eventually(10, [&] {
-    return query("SELECT count(*) FROM alert WHERE state = 'pending'") == "0";
+    return query("SELECT count(*) FROM pending_alert") == "0";
   }));
   EXPECT_EQ(stop(), 0);
   expect_ascending(

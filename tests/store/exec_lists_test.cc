@@ -83,7 +83,6 @@ TEST_F(ExecListsTest, ARollbackTakesItsOwnAndNothingElse) {
 TEST_F(ExecListsTest, OldOnesArePruned) {
   record(*store_, unaudited_event("v", 1), Verdict::kNew);
   must(store_->record_missed(missed(2)));
-  must(store_->acknowledge(std::vector<int64_t>{1}));
   while (must(store_->prune(kEventTime, 10)) != 0) {
   }
   must(store_->flush());

@@ -43,7 +43,7 @@ class Flood : public testing::Test {
   static size_t pending(const std::vector<Alert>& alerts) {
     size_t count = 0;
     for (const Alert& alert : alerts)
-      count += alert.state == AlertState::kPending ? 1 : 0;
+      count += alert.state == AlertState::kQueued ? 1 : 0;
     return count;
   }
   // What the summaries tell.

@@ -116,6 +116,50 @@ TEST_F(HistoryFileTest, OpensEveryEarlierSchemaWithItsData) {
   }
 }
 
+// As 0.1.0 left it: alerts sent, pending, capped, pending.
+TEST_F(HistoryFileTest, WhatVersionOneHadPendingStaysPending) {
+  std::string sql(sql::kMigrations[0]);
+  sql +=
+      "INSERT INTO term VALUES (1, randomblob(32), 'LD_PRELOAD', '/x.so', "
+      "NULL, NULL, 'alerted', 'exec', 5, 6, 1, 6, '/usr/bin/id', 1000);"
+      "INSERT INTO alert_exec VALUES (1, 5, 77, 0, NULL, '/usr/bin/id', 'id', "
+      "1000, 1000, 'exec', '{\"pid\":77,\"env\":[{\"name\":\"LD_PRELOAD\","
+      "\"value\":\"/x.so\"}]}');"
+      "INSERT INTO unaudited_exec VALUES (1, 1, 5, 9, 77, '/usr/bin/id', 'id',"
+      " 1000);";
+  for (const char* state : {"sent", "pending", "capped", "pending"})
+    sql += fmt::format(
+        "INSERT INTO alert (kind, state, raised_at, term_id, exec_id, "
+        "severity, risk_score) VALUES ('new_term', '{}', 7, 1, 1, 'low', 21);",
+        state);
+  // The newest was pruned: its id is not used again.
+  sql +=
+      "INSERT INTO alert (alert_id, kind, state, raised_at, severity, "
+      "risk_score) VALUES (9, 'summary', 'sent', 7, 'low', 21);"
+      "DELETE FROM alert WHERE alert_id = 9;";
+  make(sql + "PRAGMA application_id = " + std::to_string(kApplicationId) +
+       "; PRAGMA user_version = 1");
+  FakeClock clock;
+  const auto store = must(Store::open(path_, clock));
+  must(store->set_sinks(kSinks));
+  constexpr std::string_view kStates =
+      "SELECT state FROM recent_alerts ORDER BY alert_id";
+  EXPECT_EQ(rows(path_, kStates),
+            (Rows{{"sent"}, {"pending"}, {"capped"}, {"pending"}}));
+  EXPECT_EQ(rows(path_, "SELECT pid FROM unaudited_execs"), (Rows{{"77"}}));
+  const auto reader = must(OutboxReader::open(path_));
+  const int64_t cursor = must(reader->cursors()).at("syslog");
+  const auto alerts = must(reader->read(cursor, 10));
+  ASSERT_EQ(alerts.size(), 2U);
+  EXPECT_EQ(alerts[0].alert_id, 2);
+  EXPECT_EQ(alerts[1].alert_id, 4);
+  EXPECT_EQ(alerts[1].event.pid, 77);
+  take_up_to(*store, 4);
+  EXPECT_EQ(rows(path_, kStates),
+            (Rows{{"sent"}, {"sent"}, {"capped"}, {"sent"}}));
+  EXPECT_EQ(must(store->record_summary("x", kMark)).alert_id, 10);
+}
+
 TEST_F(HistoryFileTest, AMigrationThatFailsChangesNothing) {
   make("CREATE TABLE coverage (x); PRAGMA application_id = " +
        std::to_string(kApplicationId));

@@ -17,6 +17,7 @@ TEST(Inspect, LooksAtARunningStore) {
   TempDir dir;
   const std::string path = dir / "history.db";
   const auto store = must(Store::open(path, clock));
+  must(store->set_sinks(kSinks));
   const int64_t begun = clock.wall_us();
   record(*store, exec_event("a"), Verdict::kNew);
   clock.advance_us(5'000'000);
@@ -40,10 +41,10 @@ TEST(Inspect, LooksAtARunningStore) {
   EXPECT_EQ(hits[0].last_hit_us, 100);
   EXPECT_EQ(hits[1].hits, 0);
 
-  must(store->acknowledge(std::vector<int64_t>{1}));
+  take_up_to(*store, 1);
   EXPECT_EQ(must(history.pending_alerts()).count, 1);
   EXPECT_EQ(must(history.pending_alerts()).oldest_us, begun + 5'000'000);
-  must(store->acknowledge(std::vector<int64_t>{2}));
+  take_up_to(*store, 2);
   EXPECT_EQ(must(history.pending_alerts()).oldest_us, 0);
 }
 
@@ -53,6 +54,7 @@ TEST(Inspect, FindsOnlyTermsThatAreNewer) {
   TempDir dir;
   const auto store = must(Store::open(dir / "history.db", clock));
   HistoryReader history = must(HistoryReader::open(dir / "history.db"));
+  must(store->set_sinks(kSinks));
   EXPECT_EQ(must(history.last_term_id()), 0);
   record(*store, exec_event("/before"), Verdict::kNew);
   const int64_t before = must(history.last_term_id());
@@ -70,7 +72,7 @@ TEST(Inspect, FindsOnlyTermsThatAreNewer) {
   EXPECT_EQ(found->alert_state, "pending");
   EXPECT_EQ(found->capture, "exec");
   EXPECT_EQ(found->audit_id, "1795484879.068:1234");
-  must(store->acknowledge(std::vector<int64_t>{2}));
+  take_up_to(*store, 2);
   EXPECT_EQ(find(before, value)->alert_state, "sent");
 
   const auto learned = find(before, "/learned");

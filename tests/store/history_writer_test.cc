@@ -32,16 +32,33 @@ class HistoryWorkerTest : public testing::Test {
     rule.inventory_is_baseline =
         !must(opened.store->reached(Milestone::kBaselineTaken));
     return std::make_unique<HistoryWriter>(
-        std::move(opened), std::move(rule), config_, "test.conf", metrics_,
-        clock_,
-        OutboxFeed::Outlet{[this](const Alert& alert) { return take(alert); },
-                           [] { return std::optional<int64_t>(); }},
+        std::move(opened), std::move(rule), config_, "test.conf", kSinks,
+        metrics_, clock_,
+        HistoryWriter::Outlet{
+            [this](const Alert& alert) { return look_up_(alert); }, [] {},
+            [](uint64_t) {},
+            [this](const Alert& alert) { return take(alert); }},
         look_up_user, [](const std::string& what) { ADD_FAILURE() << what; });
   }
-  std::vector<std::string> summaries() {
+  // What the relay would have been given so far: ready alerts, and those that
+  // are not stored.
+  std::vector<Alert> alerts() {
+    std::vector<Alert> all;
+    const auto reader = must(OutboxReader::open(config_.database));
+    while (true) {
+      auto more =
+          must(reader->read(all.empty() ? 0 : all.back().alert_id, 1000));
+      if (more.empty())
+        break;
+      all.insert(all.end(), more.begin(), more.end());
+    }
     const std::lock_guard lock(mutex_);
+    all.insert(all.end(), unstored_.begin(), unstored_.end());
+    return all;
+  }
+  std::vector<std::string> summaries() {
     std::vector<std::string> texts;
-    for (const Alert& alert : sent_)
+    for (const Alert& alert : alerts())
       if (alert.kind == AlertKind::kSummary)
         texts.push_back(alert.summary);
     return texts;
@@ -51,18 +68,6 @@ class HistoryWorkerTest : public testing::Test {
     NewExec found{event(value)};
     found.event.origin = Origin::kInventory;
     return found;
-  }
-  // All that was sent arrived; then it ends.
-  void end(std::unique_ptr<HistoryWriter>& worker) {
-    std::vector<int64_t> ids;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const Alert& alert : sent_)
-        ids.push_back(alert.alert_id);
-    }
-    worker->post(Acknowledged{std::move(ids)});
-    worker->settle(20'000);
-    worker.reset();
   }
   // `post` is done while the store thread waits for another writer, so what is
   // posted queues up.
@@ -78,13 +83,11 @@ class HistoryWorkerTest : public testing::Test {
   }
   bool take(const Alert& alert) {
     const std::lock_guard lock(mutex_);
-    sent_.push_back(alert);
+    if (room_)
+      unstored_.push_back(alert);
     return room_;
   }
-  size_t sent() {
-    const std::lock_guard lock(mutex_);
-    return sent_.size();
-  }
+  size_t sent() { return alerts().size(); }
   ExecEvent event(const std::string& value) {
     return exec_event(value, 1234, clock_.wall_us());
   }
@@ -100,7 +103,10 @@ class HistoryWorkerTest : public testing::Test {
   TempDir dir_{memory_directory()};
   Config config_;
   std::mutex mutex_;
-  std::vector<Alert> sent_;
+  std::vector<Alert> unstored_;
+  std::function<bool(const Alert&)> look_up_ = [](const Alert&) {
+    return false;
+  };
   bool room_ = true;
 };
 
@@ -235,7 +241,7 @@ TEST_F(HistoryWorkerTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
   worker->settle(20'000);
   EXPECT_EQ(summaries(),
             std::vector<std::string>{"baseline terms=1 processes=5"});
-  end(worker);
+  worker.reset();
   // What the next start finds began while nothing ran.
   worker = start();
   worker->post(found("/later"));
@@ -259,10 +265,19 @@ TEST_F(HistoryWorkerTest, ADatabaseBegunAnewHasABaselineToo) {
   worker->post(InventoryDone{7});
   worker->settle(20'000);
   const std::vector<std::string> told = summaries();
-  ASSERT_EQ(told.size(), 3U);
-  EXPECT_TRUE(told[1].starts_with("history lost")) << told[1];
-  EXPECT_EQ(told[2], "baseline terms=1 processes=7");
-  EXPECT_EQ(sent(), 3U);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_TRUE(told[0].starts_with("history lost")) << told[0];
+  EXPECT_EQ(told[1], "baseline terms=1 processes=7");
+  EXPECT_EQ(sent(), 2U);
+  // A position in the database that is gone says nothing about this one.
+  worker->post(SinkPosition{"syslog", 1, 0});
+  worker->settle(20'000);
+  EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM pending_alert"),
+            "2");
+  worker->post(SinkPosition{"syslog", 1, 1});
+  worker->settle(20'000);
+  EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM pending_alert"),
+            "1");
 }
 
 TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
@@ -273,13 +288,13 @@ TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
   worker->post(NewExec{event("/learned")});
   worker->settle(20'000);
   EXPECT_EQ(summaries().size(), 1U);
-  end(worker);
+  worker.reset();
   clock_.advance_us(2 * kHourUs);
   for (int i = 0; i < 2; ++i) {
     worker = start();
     worker->settle(20'000);
     worker->settle(20'000);
-    end(worker);
+    worker.reset();
   }
   const std::vector<std::string> told = summaries();
   ASSERT_EQ(told.size(), 2U);
@@ -294,25 +309,81 @@ TEST_F(HistoryWorkerTest, WhatTheRelayHadNoRoomForWhileItRefusedIsSentLater) {
   auto other =
       must(Database::open(config_.database, Database::Access::kReadWrite));
   must(other->execute("BEGIN IMMEDIATE"));
+  worker->post(NewExec{event("/direct")});
+  worker->settle(20'000);  // after the five seconds that a lock is waited for
+  ASSERT_EQ(unstored_.size(), 1U);
   room_ = false;
   worker->post(NewExec{event("/no-room")});
-  worker->settle(20'000);  // after the five seconds that a lock is waited for
-  EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 1U);
-  EXPECT_EQ(metrics_.get(Metric::kAlertsNotStored), 0U);
-  {
-    const std::lock_guard lock(mutex_);
-    room_ = true;
-    sent_.clear();
-  }
+  worker->settle(20'000);
+  EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
+  EXPECT_EQ(metrics_.get(Metric::kAlertsNotStored), 1U);
   must(other->execute("ROLLBACK"));
   other.reset();
   clock_.advance_us(10 * kMicrosPerSecond);
   worker->settle(20'000);
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 0U);
+  // What was sent directly is in the history and not in the queue.
+  EXPECT_EQ(rows(config_.database,
+                 "SELECT value FROM recent_alerts JOIN pending_alert USING "
+                 "(alert_id) ORDER BY alert_id"),
+            (Rows{{"/first"}, {"/no-room"}}));
+  EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM recent_alerts"),
+            "3");
+  EXPECT_EQ(unstored_.size(), 1U);
+}
+
+TEST_F(HistoryWorkerTest, AnAlertWaitsForItsFactsUntilTheDeadline) {
+  std::vector<Alert> asked;
+  look_up_ = [&](const Alert& alert) {
+    asked.push_back(alert);
+    return true;
+  };
+  const auto worker = start();
+  worker->post(NewExec{event("/a")});
+  worker->post(NewExec{event("/b")});
+  worker->settle(200);  // they are not ready
+  EXPECT_EQ(sent(), 0U);
+  ASSERT_EQ(asked.size(), 2U);
+  Facts facts{asked[0].alert_id, asked[0].raised_at_us, {}, {{1000, "bob"}}};
+  facts.facts.introducer_pid = 77;
+  worker->post(facts);
+  worker->settle(200);
   ASSERT_EQ(sent(), 1U);
-  EXPECT_EQ(sent_[0].term.value, "/no-room");
-  EXPECT_NE(sent_[0].alert_id, 0);
+  EXPECT_EQ(alerts()[0].facts.introducer_pid, 77);
+  clock_.advance_us(kFactsDeadlineNs / 1000);
+  worker->settle(10'000);
+  EXPECT_EQ(sent(), 2U);
+  // An answer that comes too late changes nothing.
+  worker->post(
+      Facts{asked[1].alert_id, asked[1].raised_at_us, facts.facts, {}});
+  worker->settle(10'000);
+  EXPECT_EQ(alerts()[1].facts.introducer_pid, 0);
+}
+
+TEST_F(HistoryWorkerTest, AFullQueueRefusesNoControlItem) {
+  const auto worker = start();
+  worker->post(NewExec{event("/first")});
+  worker->settle(10'000);
+  while_it_waits(*worker, [&] {
+    while (metrics_.get(Metric::kEventsDropped) == 0)
+      worker->post(NewExec{event("/new/" + std::string(10'000, 'x'))});
+    worker->post(CoverageDeltas{{{20'000, 7, 0, 0, {}}}});
+    worker->post(SinkPosition{"syslog", 1, 0});
+    Config config = config_;
+    config.severity = "high";
+    worker->post(NewConfig{config, {"ecs_file"}});
+  });
+  worker->settle(20'000);
+  worker->post(NewExec{event("/last")});
+  worker->settle(20'000);
+  EXPECT_EQ(value_of(config_.database, "SELECT execs FROM coverage_by_day"),
+            "7");
+  EXPECT_EQ(
+      rows(config_.database, "SELECT name, cursor FROM sink ORDER BY name"),
+      (Rows{{"ecs_file", "3"}, {"syslog", "1"}}));
+  EXPECT_EQ(value_of(config_.database, "SELECT severity FROM recent_alerts"),
+            "high");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/outbox.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "support/store_helper.h"
@@ -11,11 +13,20 @@ namespace {
 
 class OutboxTest : public testing::Test {
  protected:
-  std::vector<int64_t> pending(int64_t after = 0, size_t limit = 100) {
+  std::vector<int64_t> queued_ids(int64_t after = 0, size_t limit = 100) {
     std::vector<int64_t> ids;
-    for (const Alert& alert : must(store_->pending(after, limit)))
+    for (const Alert& alert : queued(*store_, path_, after, limit))
       ids.push_back(alert.alert_id);
     return ids;
+  }
+
+  std::map<std::string, int64_t> cursors() {
+    return must(must(OutboxReader::open(path_))->cursors());
+  }
+  std::string states() {
+    return value_of(path_,
+                    "SELECT group_concat(state) FROM (SELECT state FROM "
+                    "recent_alerts ORDER BY alert_id)");
   }
 
   FakeClock clock_;
@@ -25,19 +36,22 @@ class OutboxTest : public testing::Test {
 };
 
 using Ids = std::vector<int64_t>;
+using Cursors = std::map<std::string, int64_t>;
 
-TEST_F(OutboxTest, GivesWhatIsPendingInOrder) {
+TEST_F(OutboxTest, GivesWhatIsQueuedInOrder) {
+  must(store_->set_sinks(kSinks));
   record(*store_, exec_event("a"), Verdict::kNew);
   record(*store_, exec_event("b"), Verdict::kCapped);
   const Alert summary = must(store_->record_summary("capped=1", kMark));
   record(*store_, exec_event("c"), Verdict::kNew);
-  EXPECT_EQ(pending(), (Ids{1, 3, 4}));
-  EXPECT_EQ(pending(1), (Ids{3, 4}));
-  EXPECT_EQ(pending(0, 2), (Ids{1, 3}));
+  EXPECT_EQ(queued_ids(), (Ids{1, 3, 4}));
+  EXPECT_EQ(queued_ids(1), (Ids{3, 4}));
+  EXPECT_EQ(queued_ids(0, 2), (Ids{1, 3}));
   EXPECT_EQ(summary.alert_id, 3);
+  EXPECT_EQ(cursors(), (Cursors{{"syslog", 0}}));
 
-  must(store_->acknowledge(Ids{1, 2, 3}));
-  EXPECT_EQ(pending(), (Ids{4}));
+  take_up_to(*store_, 3);
+  EXPECT_EQ(cursors(), (Cursors{{"syslog", 3}}));
   EXPECT_EQ(rows(path_, "SELECT alert_id, state FROM recent_alerts"),
             (Rows{{"4", "pending"}, {"2", "capped"}, {"1", "sent"}}));
   EXPECT_EQ(rows(path_, "SELECT alert_id, state, summary FROM summaries"),
@@ -50,11 +64,11 @@ TEST_F(OutboxTest, SurvivesAnEnd) {
   AlertFacts facts;
   facts.libraries.emplace_back().named = "a";
   facts.introducer_pid = 77;
-  must(store_->add_facts(1, facts));
+  must(store_->set_ready(1, &facts));
   clock_.advance_us(1000);
   store_.reset();
   store_ = must(Store::open(path_, clock_));
-  const auto alerts = must(store_->pending(0, 10));
+  const auto alerts = queued(*store_, path_);
   ASSERT_EQ(alerts.size(), 2U);
   EXPECT_EQ(alerts[0].kind, AlertKind::kNewTerm);
   EXPECT_EQ(alerts[0].raised_at_us, clock_.wall_us() - 1000);
@@ -94,8 +108,8 @@ TEST_F(OutboxTest, ALargeEnvironmentIsStoredOnce) {
   const auto detail =
       exec_event_from_json(value_of(path_, "SELECT detail FROM alert_exec"));
   EXPECT_EQ(*detail, event);
-  const auto kept = must(store_->pending(0, 1000));
-  ASSERT_EQ(kept.size(), 100U);
+  const auto kept = queued(*store_, path_);
+  ASSERT_GT(kept.size(), 42U);
   EXPECT_EQ(kept[42].event, alerts[42].event);
 }
 
@@ -108,7 +122,8 @@ TEST_F(OutboxTest, GivesABoundedAmountAtOnce) {
   int64_t after = 0;
   int calls = 0;
   size_t total = 0;
-  for (auto ids = pending(0, 1000); !ids.empty(); ids = pending(after, 1000)) {
+  for (auto ids = queued_ids(0, 1000); !ids.empty();
+       ids = queued_ids(after, 1000)) {
     after = ids.back();
     total += ids.size();
     ++calls;
@@ -117,11 +132,68 @@ TEST_F(OutboxTest, GivesABoundedAmountAtOnce) {
   EXPECT_GT(calls, 2);
 }
 
+TEST_F(OutboxTest, AnAlertThatIsNotReadyHoldsUpThoseAfterIt) {
+  const int64_t first =
+      record(*store_, exec_event("a"), Verdict::kNew).at(0).alert_id;
+  must(store_->record_summary("capped=1", kMark));
+  const auto reader = must(OutboxReader::open(path_));
+  EXPECT_TRUE(must(reader->read(0, 10)).empty());
+  must(store_->set_ready(first, nullptr));
+  EXPECT_EQ(must(reader->read(0, 10)).size(), 2U);
+  // A look-up that the end cut short.
+  record(*store_, exec_event("b"), Verdict::kNew);
+  EXPECT_EQ(must(reader->read(0, 10)).size(), 2U);
+  store_.reset();
+  store_ = must(Store::open(path_, clock_));
+  EXPECT_EQ(must(reader->read(0, 10)).size(), 3U);
+}
+
+TEST_F(OutboxTest, SentIsWhatEveryConfiguredSinkHasTaken) {
+  record(*store_, exec_event("old"), Verdict::kNew);
+  EXPECT_EQ(states(), "sent") << "there is no sink";
+  must(store_->set_sinks(std::vector<std::string>{"syslog", "ecs_file"}));
+  EXPECT_EQ(cursors(), (Cursors{{"ecs_file", 1}, {"syslog", 1}}));
+  record(*store_, exec_event("a"), Verdict::kNew);
+  record(*store_, exec_event("b"), Verdict::kNew);
+  must(store_->set_position("syslog", 3));
+  EXPECT_EQ(states(), "sent,pending,pending");
+  must(store_->set_position("ecs_file", 2));
+  EXPECT_EQ(states(), "sent,sent,pending");
+  must(store_->set_position("ecs_file", 1));  // never back
+  EXPECT_EQ(states(), "sent,sent,pending");
+  // Without the sink that lags, and with it again: it begins anew.
+  must(store_->set_sinks(kSinks));
+  EXPECT_EQ(states(), "sent,sent,sent");
+  must(store_->set_sinks(std::vector<std::string>{"syslog", "ecs_file"}));
+  EXPECT_EQ(cursors(), (Cursors{{"ecs_file", 3}, {"syslog", 3}}));
+}
+
+TEST_F(OutboxTest, WhatWasSentDirectlyIsNotQueued) {
+  must(store_->set_sinks(kSinks));
+  record(*store_, exec_event("a"), Verdict::kNew);
+  must(store_->set_direct(1));
+  EXPECT_EQ(queued_ids(), Ids{});
+  EXPECT_EQ(states(), "sent");
+}
+
+TEST_F(OutboxTest, NamesThatWereLookedUpAreTheAlerts) {
+  ExecEvent event = exec_event("a");
+  event.user.clear();
+  event.login_user.clear();
+  record(*store_, event, Verdict::kNew);
+  must(store_->note_user(event.uid, "bob"));
+  must(store_->note_user(event.auid, "alice"));
+  const auto alerts = queued(*store_, path_);
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts[0].event.user, "bob");
+  EXPECT_EQ(alerts[0].event.login_user, "alice");
+}
+
 TEST_F(OutboxTest, AnUnreadableDetailDoesNotHoldUpAnAlert) {
   record(*store_, exec_event("a"), Verdict::kNew);
   must(must(Database::open(path_, Database::Access::kReadWrite))
            ->execute("UPDATE alert_exec SET detail = 'x'"));
-  const auto alerts = must(store_->pending(0, 10));
+  const auto alerts = queued(*store_, path_);
   ASSERT_EQ(alerts.size(), 1U);
   EXPECT_EQ(alerts[0].event.pid, 1234);
   EXPECT_EQ(alerts[0].term.value, "a");

@@ -21,6 +21,7 @@ class Queries : public testing::Test {
   void SetUp() override {
     const int64_t today = SystemClock().wall_us();
     store_ = must(Store::open(path_, clock_));
+    must(store_->set_sinks(kSinks));
     clock_.step_wall_us(today - clock_.wall_us());
     // Root's, for long and often.
     const std::string trusted = "/usr/lib/x86_64-linux-gnu/libtrusted.so";
@@ -69,7 +70,7 @@ class Queries : public testing::Test {
     fact.writable_by_others = owner != 0;
     fact.owner = owner;
     fact.mode = owner == 0 ? 0755 : 0777;
-    must(store_->add_facts(alert, facts));
+    must(store_->set_ready(alert, &facts));
   }
 
   // What the sqlite3 command prints, a row a line, columns between '|'.
@@ -197,7 +198,7 @@ TEST_F(Queries, ExceptionCandidatesAreLinesOfAConfiguration) {
   AlertFacts facts;
   facts.libraries.emplace_back().named = "/srv/absent.so";
   facts.libraries.back().writable_by_others = true;
-  must(store_->add_facts(6, facts));
+  must(store_->set_ready(6, &facts));
   must(store_->flush());
   const std::string out = run("exception_candidates");
   const auto config = parse_config(out, "candidates");

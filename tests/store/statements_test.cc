@@ -18,7 +18,8 @@ const std::set<std::string> kGrowing{
 // These read as many rows as their LIMIT says, or an index of what is pending,
 // or run twice in the life of a database (term_in_state).
 const std::set<std::string> kBounded{"prune_missed", "prune_unaudited",
-                                     "alerts_pending", "term_in_state"};
+                                     "alerts_pending", "alert_all_ready",
+                                     "term_in_state"};
 
 TEST(Statements, AreLookUps) {
   FakeClock clock;
@@ -55,12 +56,12 @@ TEST(Statements, DecisionsAndPruningUseTheRightIndexes) {
       {"sighting_count", "sqlite_autoindex_sighting_1 (term_id=?)"},
       {"sighting_seen",
        "sqlite_autoindex_sighting_1 (term_id=? AND executable=? AND uid=?)"},
-      {"alert_outbox", "alert_pending (alert_id>?)"},
-      {"alert_exec_complete", "alert_exec_unaudited (exec_ns=? AND pid=?)"},
+      {"alert_outbox", "alert_queued (alert_id>?)"},
+      {"alert_all_ready", "alert_not_ready"},
+      {"alerts_pending", "alert_queued (alert_id>?)"},
       {"prune_terms", "term_last_seen (last_seen<?)"},
       {"prune_sightings", "sighting_last_seen (last_seen<?)"},
-      {"prune_alerts", "alert_done (raised_at<?)"},
-      {"unaudited_remove", "unaudited_exec_of (exec_ns=? AND pid=?)"}};
+      {"prune_alerts", "alert_raised (raised_at<?)"}};
   for (const auto& [name, index] : kExpected) {
     std::string plan;
     for (const auto& row :
@@ -87,7 +88,7 @@ TEST(Statements, ViewsHaveTheColumnsOfTheContract) {
   EXPECT_EQ(column_names(*database, "recent_alerts"),
             (Names{"alert_id", "raised_at", "state", "variable", "value",
                    "executable", "args", "pid", "user", "login_user",
-                   "severity", "risk_score", "capture", "audit_id"}));
+                   "severity", "risk_score", "capture", "audit_id", "kind"}));
   EXPECT_EQ(column_names(*database, "coverage_by_day"),
             (Names{"day", "execs", "captured_at_exec", "captured_late",
                    "missed", "unaudited", "percent"}));
@@ -104,6 +105,7 @@ TEST(Statements, ViewsShowTimesAndNames) {
   TempDir dir;
   const std::string path = dir / "history.db";
   const auto store = must(Store::open(path, clock));
+  must(store->set_sinks(kSinks));
   clock.advance_us(1'500'999);
   record(*store, exec_event("/tmp/x.so"), Verdict::kNew);
   ExecEvent again = exec_event("/tmp/x.so", 2, kEventTime + 60'000'999);
@@ -126,7 +128,7 @@ TEST(Statements, ViewsShowTimesAndNames) {
   EXPECT_EQ(rows(path, "SELECT * FROM recent_alerts"),
             (Rows{{"1", "2026-11-24T01:48:00.568Z", "pending", "LD_PRELOAD",
                    "/tmp/x.so", "/usr/bin/id", "id -u", "1234", "bob", "alice",
-                   "low", "21", "exec", "1795484879.068:1234"}}));
+                   "low", "21", "exec", "1795484879.068:1234", "new_term"}}));
   EXPECT_EQ(rows(path, "SELECT * FROM unaudited_execs"),
             (Rows{{"2026-11-24T01:47:59.068Z", "LD_PRELOAD", "/tmp/x.so",
                    "/usr/bin/id", "id -u", "9", "bob"}}));

@@ -42,7 +42,7 @@ TEST_F(StoreTest, RemembersWhatItWasTold) {
   const auto alerts = record(*store_, exec_event("/tmp/x.so"), Verdict::kNew);
   ASSERT_EQ(alerts.size(), 1U);
   EXPECT_EQ(alerts[0].alert_id, 1);
-  EXPECT_EQ(alerts[0].state, AlertState::kPending);
+  EXPECT_EQ(alerts[0].state, AlertState::kQueued);
   EXPECT_EQ(alerts[0].event, exec_event("/tmp/x.so"));
   EXPECT_EQ(alerts[0].term.value, "/tmp/x.so");
   EXPECT_EQ(last_counted("/tmp/x.so"), kEventTime);
@@ -58,7 +58,7 @@ TEST_F(StoreTest, RemembersWhatItWasTold) {
 
 TEST_F(StoreTest, ADecisionMadesOnTheDiskBeforeTheCallReturns) {
   record(*store_, exec_event("/tmp/x.so"), Verdict::kNew);
-  EXPECT_EQ(ask("SELECT state FROM alert"), "pending");
+  EXPECT_EQ(ask("SELECT state FROM alert"), "queued");
   EXPECT_EQ(ask("SELECT count(*) FROM sighting"), "1");
 }
 
@@ -76,7 +76,7 @@ TEST_F(StoreTest, EachVerdictHasItsState) {
     EXPECT_EQ(last_counted(state).has_value(), counts_as_history(verdict));
   }
   EXPECT_EQ(must(store_->term_count()), 6);
-  EXPECT_EQ(ask("SELECT group_concat(state) FROM alert"), "pending,capped");
+  EXPECT_EQ(ask("SELECT group_concat(state) FROM alert"), "queued,capped");
 }
 
 TEST_F(StoreTest, KnownSightingsSlideTheWindowBeforeTheyAreWritten) {
@@ -157,7 +157,7 @@ TEST_F(StoreTest, HostileBytesComeBackExactly) {
   }
   must(store_->commit());
   reopen();
-  const auto kept = must(store_->pending(0, 1000));
+  const auto kept = queued(*store_, path_);
   ASSERT_EQ(kept.size(), sent.size());
   for (size_t i = 0; i < kept.size(); ++i) {
     EXPECT_EQ(kept[i].alert_id, sent[i].alert_id);
@@ -201,7 +201,6 @@ TEST_F(StoreTest, ARollbackTakesItsOwnAndNothingElse) {
 
 TEST_F(StoreTest, AnIdIsNeverUsedAgain) {
   record(*store_, exec_event("a"), Verdict::kNew);
-  must(store_->acknowledge(std::vector<int64_t>{1}));
   while (must(store_->prune(INT64_MAX, 100)) != 0) {
   }
   EXPECT_EQ(must(store_->term_count()), 0);
@@ -243,66 +242,14 @@ TEST_F(StoreTest, CopiesOfAProgramMakeABoundedNumberOfRows) {
             std::to_string(2 * Terms::kSightingsPerTerm + 1));
 }
 
-TEST_F(StoreTest, AnAuditEventCompletesAnUnauditedExec) {
-  record(*store_, unaudited_event("v", 7), Verdict::kNew);
-  record(*store_, unaudited_event("v", 8), Verdict::kKnown);
-  must(store_->flush());
-  record(*store_, unaudited_event("v", 9), Verdict::kKnown);  // not written yet
-  EXPECT_EQ(ask("SELECT count(*) FROM unaudited_execs"), "2");
-  EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "NULL");
-  EXPECT_EQ(ask("SELECT login_user FROM recent_alerts"), "unset");
-
-  ExecEvent audited = exec_event("v", 7);
-  ASSERT_EQ(audited.exec_ns, unaudited_event("v", 7).exec_ns);
-  must(store_->complete(audited));
-  must(store_->complete(exec_event("v", 9)));
-  must(store_->flush());
-  EXPECT_EQ(ask("SELECT group_concat(pid) FROM unaudited_execs"), "8");
-  EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "1795484879.068:7");
-  EXPECT_EQ(ask("SELECT login_user FROM recent_alerts"), "alice");
-  EXPECT_EQ(ask("SELECT origin FROM term"), "unaudited");
-  const auto pending = must(store_->pending(0, 10));
-  ASSERT_EQ(pending.size(), 1U);
-  EXPECT_EQ(pending[0].event, audited);
-  // Another exec of the same pid is another exec.
-  ExecEvent other = exec_event("v", 7);
-  other.exec_ns += 1;
-  other.audit.serial = 99;
-  must(store_->complete(other));
-  EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "1795484879.068:7");
-}
-
-TEST_F(StoreTest, WhatAuditDidNotTellStaysWhatItWas) {
-  ExecEvent first = unaudited_event("v", 7);
-  first.argv = {"id", "-u"};
-  first.argv_truncated = true;
-  record(*store_, first, Verdict::kNew);
-  ExecEvent audit;
-  audit.capture = Capture::kExec;
-  audit.exec_ns = first.exec_ns;
-  audit.pid = first.pid;
-  audit.time_us = first.time_us;
-  audit.audit = {1'795'484'879, 68, 7, ""};
-  audit.key = "preload-exec";
-  must(store_->complete(audit));
-  ExecEvent whole = first;
-  whole.origin = Origin::kExec;
-  whole.audit = audit.audit;
-  whole.key = audit.key;
-  EXPECT_EQ(must(store_->pending(0, 10)).at(0).event, whole);
-  EXPECT_EQ(ask("SELECT audit_id FROM recent_alerts"), "1795484879.068:7");
-  EXPECT_EQ(ask("SELECT args FROM recent_alerts"), "id -u");
-}
-
 TEST_F(StoreTest, PrunesInSteps) {
+  must(store_->set_sinks(kSinks));
   for (int i = 0; i < 50; ++i)
     record(*store_, exec_event("v" + std::to_string(i), i, kEventTime + i),
            Verdict::kNew);
   record(*store_, exec_event("v3", 3, kEventTime + 500), Verdict::kKnown);
-  std::vector<int64_t> all;
-  for (const Alert& alert : must(store_->pending(0, 100)))
-    all.push_back(alert.alert_id);
-  must(store_->acknowledge(std::span(all).subspan(1)));  // not the first
+  for (int64_t id = 2; id <= 50; ++id)  // not the first
+    must(store_->set_direct(id));
 
   EXPECT_EQ(must(store_->prune(kEventTime, 7)), 0U);
   size_t steps = 0;

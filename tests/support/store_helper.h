@@ -10,6 +10,7 @@
 
 #include "events.h"
 #include "fake_clock.h"
+#include "preload/store/outbox_reader.h"
 #include "preload/store/sqlite.h"
 #include "preload/store/store.h"
 
@@ -55,6 +56,23 @@ inline std::vector<Alert> record(Store& store, const ExecEvent& event,
                                  Verdict verdict) {
   const Decision made = decision(event.env.at(0).value, verdict);
   return must(store.record(event, {&made, 1}, kMark));
+}
+
+// The one output of these tests.
+inline const std::vector<std::string> kSinks{"syslog"};
+
+// It has taken all alerts up to this one.
+inline void take_up_to(Store& store, int64_t alert_id) {
+  must(store.set_position(kSinks[0], alert_id));
+}
+
+// What the relay reads when no look-up is under way.
+inline std::vector<Alert> queued(Store& store, const std::string& path,
+                                 int64_t after = 0, size_t limit = 1000) {
+  for (const auto& row :
+       rows(path, "SELECT alert_id FROM alert WHERE ready = 0"))
+    must(store.set_ready(std::stoll(row[0]), nullptr));
+  return must(must(OutboxReader::open(path))->read(after, limit));
 }
 
 inline std::vector<std::string> column_names(Database& database,

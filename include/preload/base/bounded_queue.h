@@ -49,6 +49,21 @@ class BoundedQueue {
     return true;
   }
 
+  // Takes `item` even if the queue is full, for the few that must not be lost.
+  // False when it is closed.
+  bool push(T&& item, size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_)
+        return false;
+      entries_.push_back({std::move(item), bytes});
+      bytes_ += bytes;
+      high_water_ = std::max(high_water_, entries_.size());
+    }
+    ready_.notify_one();
+    return true;
+  }
+
   // All that is queued, oldest first; waits up to `timeout` for something.
   [[nodiscard]] std::vector<T> pop_all(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);

@@ -70,7 +70,6 @@ class Pipeline final : public ExecHandler {
   Pipeline(Config config, std::string config_file, int input, Fd signals,
            pid_t parent, const Timing& timing);
   Status start_history();
-  void add_findings(Alert& alert);
   Status start_input();
   // Of the processes that began before then (inventory.h).
   void start_inventory(uint64_t before_ticks);
@@ -109,8 +108,9 @@ class Pipeline final : public ExecHandler {
   Pulse input_pulse_;
   Pulse inventory_pulse_;
 
-  Enricher enricher_;
-  UserNames user_names_{clock_};  // the store thread's
+  UserNames user_names_{clock_};
+  Enricher enricher_{user_names_, clock_,
+                     [this](Facts facts) { history_->post(std::move(facts)); }};
   // In the order of the data, last stage first.
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<HistoryWriter> history_;

@@ -2,80 +2,161 @@
 // Carries alerts from the outbox to the sinks, in order, at least once.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <span>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
-#include "preload/deliver/distributor.h"
 #include "preload/deliver/sink.h"
+#include "preload/store/history_item.h"
+#include "preload/store/outbox_reader.h"
 
 namespace preload {
 
-// Owns the relay thread. An alert goes to every sink; one that fails holds up
-// this and the later alerts for itself only, and is tried again after 1 s,
-// doubling to 30 s. When every sink has taken an alert, its id is
-// acknowledged. After a crash an alert may be sent again, with the same id.
+// How long a sink that failed is left alone: the first time, then doubling.
+struct Backoff {
+  int64_t first_ms = 1'000;
+  int64_t most_ms = 30'000;
+};
+
+// Owns the relay thread. Each sink reads the outbox at its own cursor: ready
+// alerts, in order of id, in batches. What it has taken is posted as its
+// position, which the store thread writes to the database; after a crash the
+// alerts behind that are sent again, with the same ids. A sink that fails
+// holds up only itself and is tried again later. An error of EMSGSIZE or
+// EINVAL can never pass: that alert counts as taken.
 //
-// The offering thread keeps a cursor into the outbox and, whenever it has
-// committed alerts and whenever Acknowledge is called, does this:
+// Alerts that the database refused (id 0) go through a small queue in memory
+// instead, to each sink after its stored ones.
 //
-//   if (auto after = relay.take_rewind()) cursor = min(cursor, *after);
-//   for (each alert pending after cursor, in order of id)
-//     if (!relay.try_send(alert)) break; else cursor = alert.alert_id;
+// Threads: any thread fills `inbox_` and `unstored_` under the mutex; the
+// sinks and the reader belong to the relay's thread alone.
 class Relay {
  public:
-  using Sinks = Distributor::Sinks;
-  // Called on the relay's thread with the ids that every sink has taken; with
-  // none when only the offering is to go on: there is room again, or a rewind.
-  using Acknowledge = std::function<void(std::span<const int64_t> alert_ids)>;
+  using Sinks = std::vector<std::unique_ptr<Sink>>;
+  // Called on the relay's thread.
+  using PostPosition = std::function<void(SinkPosition)>;
 
-  // Called on the relay's thread before an alert is offered to its first sink:
-  // adds what others have found out meanwhile. May block a little.
-  using Prepare = std::function<void(Alert& alert)>;
-
-  Relay(Sinks sinks, Acknowledge acknowledge, Metrics& metrics,
-        const Clock& clock, Backoff backoff = {}, Prepare prepare = {},
+  // `database` is the path of the history, which exists.
+  Relay(std::string database, Sinks sinks, PostPosition post_position,
+        Metrics& metrics, const Clock& clock, Backoff backoff = {},
         ThreadFailed failed = {});
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();  // stop(0)
 
-  // Any thread, never blocks. False when the queue (1024 alerts, 8 MiB) is
-  // full, or a rewind is to be taken first: the outbox still has the alert.
-  // Alerts without an id are nowhere else; they are refused only by a full
-  // queue.
-  [[nodiscard]] bool try_send(Alert alert);
-  // A sink that had been out of order for long works again, or the sinks
-  // changed: everything pending after this id is to be offered again. Until
-  // this is taken, try_send() refuses what has an id.
-  [[nodiscard]] std::optional<int64_t> take_rewind();
+  // Any thread, as all of these; none blocks.
+  //
+  // Alerts have become ready, or the sinks have cursors in the database.
+  void wake();
+  // The path leads to another database now, the `number`th after the first.
+  void database_replaced(uint64_t number);
+  // An alert that is not stored. Of kMaxUnstored (8 MiB) the oldest gives way
+  // if some sink has taken it, and is counted; false when none has.
+  [[nodiscard]] bool send_unstored(Alert alert);
   // Best effort; a full queue (1024 events, 8 MiB) drops and counts.
   void send_event(ExecEvent event);
-  // The sinks open their files again.
+  // The sinks open their files again, and failed ones are tried at once.
   void reopen();
-  // Other sinks from now on (a reload); what is queued goes to them. A sink
-  // whose name was there before goes on where that one was.
+  // Other sinks from now on. One whose name was there before goes on where that
+  // one was; another one begins where the database says.
   void set_sinks(Sinks sinks);
 
-  // Tries for up to `milliseconds` to send what is queued, then ends the
-  // thread. An attempt that blocks (two seconds at most for syslog) is not cut
-  // short. Unsent alerts stay pending in the outbox.
+  // Tries for up to `milliseconds` to send what is ready, then ends the thread.
+  // An attempt that blocks (two seconds at most for syslog) is not cut short.
   void stop(int64_t milliseconds);
 
   // Beats every second and with every attempt at a sink, which may block
   // for as long as the sink's file system does.
-  [[nodiscard]] const Pulse& pulse() const;
+  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Unstored {
+    std::shared_ptr<const Alert> alert;
+    size_t bytes = 0;
+  };
+  // A sink and how far it is.
+  struct Lane {
+    std::unique_ptr<Sink> sink;
+    std::optional<int64_t> cursor;  // nothing: the database does not tell yet
+    bool more = true;               // there may be alerts after the cursor
+    uint64_t unstored = 0;          // number of its next unstored alert
+    uint64_t failures = 0;          // since it last worked
+    int64_t delay_ms = 0;           // 0: it works
+    int64_t retry_at_ns = 0;
+  };
+  struct Inbox {
+    std::deque<ExecEvent> events;
+    size_t event_bytes = 0;
+    std::optional<Sinks> sinks;
+    std::optional<uint64_t> replaced;
+    bool ready = false;  // look into the outbox
+    bool reopen = false;
+    bool stopping = false;
+  };
+
+  void run();
+  Inbox wait();
+  void prepare(Inbox& inbox);
+  void use_sinks(Sinks sinks);
+  void read_cursors();
+  bool open_reader();
+  void reader_failed(const Error& error);
+  // True when there may be more for the sink at once.
+  bool run_lane(Lane& lane);
+  bool send_stored(Lane& lane);
+  void send_unstored_to(Lane& lane);
+  bool attempt(Lane& lane, const Alert& alert);
+  void failed(Lane& lane, const Error& error);
+  static void worked(Lane& lane);
+  void taken(const Lane& lane, const Alert& alert);
+  void release_unstored();
+  void deliver_event(const ExecEvent& event);
+  void notify();
+  void count_queue();  // with the mutex
+  [[nodiscard]] bool waiting(const Lane& lane) const;
+  [[nodiscard]] bool past_deadline() const;
+  [[nodiscard]] bool idle();
+  [[nodiscard]] int64_t wait_ns();
+
+  const std::string path_;
+  const PostPosition post_position_;
+  Metrics& metrics_;
+  const Clock& clock_;
+  const Backoff backoff_;
+  Pulse pulse_;
+
+  // The relay's thread.
+  std::vector<Lane> lanes_;
+  std::unique_ptr<OutboxReader> reader_;
+  uint64_t database_ = 0;
+  int64_t read_again_ns_ = 0;  // after an error of the database
+  bool seen_stopping_ = false;
+
+  std::atomic<int64_t> deadline_ns_{INT64_MAX};
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  bool woken_ = false;
+  Inbox inbox_;
+  std::deque<Unstored> unstored_;
+  uint64_t first_unstored_ = 0;  // number of unstored_.front()
+  uint64_t released_ = 0;        // all before this were taken by some sink
+  size_t unstored_bytes_ = 0;
+  size_t high_water_ = 0;
+
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace preload

@@ -7,15 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "preload/base/clock.h"
 #include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/term.h"
 
 namespace preload {
 
+// Column alert.state.
 enum class AlertState : uint8_t {
-  kPending,  // committed, not acknowledged by every sink
-  kSent,
+  kQueued,  // for the sinks, in order of id
+  kDirect,  // was sent while the database refused it
   kCapped,  // over max_alerts: kept, not sent, summed up in one message
 };
 [[nodiscard]] std::string_view to_string(AlertState state);
@@ -41,7 +43,10 @@ struct LibraryFact {
   bool mapped = false;  // the process did map it
 };
 
-// What an inspector found out between the decision and the sending.
+// From the commit of an alert until it is sent without more facts.
+inline constexpr int64_t kFactsDeadlineNs = 250 * kNanosPerMilli;
+
+// What the enricher found out between the decision and the sending.
 struct AlertFacts {
   std::vector<LibraryFact> libraries;
   int32_t introducer_pid = 0;  // nearest ancestor without the value
@@ -51,7 +56,7 @@ struct AlertFacts {
 struct Alert {
   int64_t alert_id = 0;  // row of table `alert`; 0 = could not be stored
   AlertKind kind = AlertKind::kNewTerm;
-  AlertState state = AlertState::kPending;
+  AlertState state = AlertState::kQueued;
   int64_t raised_at_us = 0;
   std::string severity;
   uint32_t risk_score = 0;

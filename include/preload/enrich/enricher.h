@@ -1,65 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
-// Facts that need look-ups of paths or names, which may block for minutes on a
-// dead file or directory server: found on a thread of their own, and waited
-// for only so long.
+// Looks up, on a thread of its own, what an alert tells beyond its event: paths
+// and names, which may block for minutes on a dead file or directory server.
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
+#include <deque>
+#include <functional>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <variant>
 
 #include "preload/base/clock.h"
-#include "preload/detect/alert.h"
+#include "preload/base/timed_call.h"
+#include "preload/enrich/user_names.h"
+#include "preload/store/history_item.h"
 
 namespace preload {
 
-// What was found out for one alert.
-struct LookedUp {
-  AlertFacts facts;
-  std::string user;        // name of event.uid
-  std::string login_user;  // name of event.auid
-};
-
-// One worker at a time. When it has been stuck for longer than the deadline,
-// another takes over, up to kMaxWorkers; with all of them stuck nothing is
-// inspected until one comes back.
+// One look-up at a time, each with a time limit (base/timed_call.h). An alert
+// whose turn comes after kFactsDeadlineNs is not looked up: it has been sent.
 class Enricher {
  public:
-  // Within what an alert may take (DESIGN.md: a fraction of a second).
-  static constexpr int64_t kDeadlineNs = 250 * kNanosPerMilli;
-  static constexpr size_t kMaxWorkers = 4;
-  // Alerts that wait; more are sent without facts.
+  // Look-ups that wait.
   static constexpr size_t kMaxQueued = 1024;
-  // Names remembered, for an hour each.
-  static constexpr size_t kMaxNames = 4096;
+  // Called on the enricher's thread.
+  using Answer = std::function<void(Facts)>;
 
-  Enricher();
+  Enricher(UserNames& names, const Clock& clock, Answer answer);
   Enricher(const Enricher&) = delete;
   Enricher& operator=(const Enricher&) = delete;
-  // A worker that is stuck is left behind.
-  ~Enricher();
+  ~Enricher();  // stop()
 
-  // Begins to look at what an alert that has an id names. Any thread; never
-  // blocks.
-  void submit(const Alert& alert);
+  // Any thread; never blocks. False: the queue is full, there is no answer.
+  [[nodiscard]] bool submit(const Alert& alert);
 
-  // The alert will not be sent after all.
-  void forget(int64_t alert_id);
-
-  // What was found for alert `alert_id`, waited for until kDeadlineNs after its
-  // submit(). Nothing when it was not submitted or took too long.
-  [[nodiscard]] std::optional<LookedUp> finish(int64_t alert_id);
-
-  // The name of a user if it is known already. Otherwise it is looked up, for
-  // the next time. Any thread; never blocks.
+  // The name of a user if it is known already; empty otherwise, and it is
+  // looked up for the next time. Any thread; never blocks.
   [[nodiscard]] std::string name_if_known(uint32_t uid);
-  // Look-ups that no thread has begun.
+
+  // Ends the thread. What waits is not looked up.
+  void stop();
+
   [[nodiscard]] size_t queued() const;
 
  private:
-  struct Shared;
-  std::shared_ptr<Shared> shared_;
+  struct AlertJob {
+    Alert alert;
+    int64_t deadline_ns = 0;
+  };
+  using Job = std::variant<AlertJob, uint32_t>;  // or the id of a user
+
+  void run();
+  void perform(const Job& job);
+  void look_up(const AlertJob& job);
+  bool enqueue(Job job);
+
+  UserNames& names_;
+  const Clock& clock_;
+  const Answer answer_;
+  TimedCall call_{"looking at the files of an alert"};
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace preload

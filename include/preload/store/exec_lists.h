@@ -29,8 +29,6 @@ class ExecLists {
 
   void add_missed(const ExecEvent& event);
   void add_unaudited(int64_t term_id, const ExecEvent& event);
-  // Audit did report the exec after all.
-  Status remove_unaudited(const ExecEvent& event);
 
   void commit();
   void rollback();
@@ -41,7 +39,6 @@ class ExecLists {
   struct Row {
     int64_t term_id = 0;  // unaudited
     int64_t at_us = 0;
-    uint64_t exec_ns = 0;
     int32_t pid = 0;
     uint32_t uid = 0;
     MissReason reason = MissReason::kExited;  // missed
@@ -55,7 +52,6 @@ class ExecLists {
     size_t written = 0;  // at the start: in the database when it commits
 
     void add(Row row);
-    void erase(size_t index);
     void commit();
     void rollback();
     // Hands rows that are not written to `each`, Status(const Row&).
@@ -71,7 +67,6 @@ class ExecLists {
   Statement missed_trim_;
   Statement unaudited_add_;
   Statement unaudited_trim_;
-  Statement unaudited_remove_;
 };
 
 }  // namespace preload

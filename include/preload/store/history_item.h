@@ -27,43 +27,52 @@ struct NewExec {
   // or counts it again.
   std::optional<std::vector<Decision>> decided = {};
 };
-struct AuditedAfterAll {
-  ExecEvent event;
-};
 struct MissedExec {
   ExecEvent event;
 };
 struct CoverageDeltas {
   std::vector<CoverageDelta> deltas;
 };
-struct Acknowledged {
-  std::vector<int64_t> alert_ids;
-};
-struct Inspected {
+// A sink has taken all alerts up to this one.
+struct SinkPosition {
+  std::string name;
   int64_t alert_id = 0;
+  uint64_t database = 0;  // see HistoryWriter::Outlet::replaced
+};
+// The enricher's answer about an alert.
+struct Facts {
+  int64_t alert_id = 0;
+  int64_t raised_at_us = 0;  // of the alert: ids repeat in a new database
   AlertFacts facts;
   std::vector<std::pair<uint32_t, std::string>> names;  // of users
 };
 struct NewConfig {
   Config config;
+  std::vector<std::string> sinks;  // their names
 };
 // The inventory is complete: `processes` were looked at.
 struct InventoryDone {
   size_t processes = 0;
 };
-// Fulfilled when all that was posted before has been stored and handed on.
+// Fulfilled when all that was posted before is stored and its alerts are ready.
 struct Barrier {
   std::shared_ptr<std::promise<void>> reached;
 };
 using HistoryItem =
-    std::variant<NewExec, AuditedAfterAll, MissedExec, CoverageDeltas,
-                 Acknowledged, Inspected, NewConfig, InventoryDone, Barrier>;
+    std::variant<NewExec, MissedExec, CoverageDeltas, SinkPosition, Facts,
+                 NewConfig, InventoryDone, Barrier>;
+
+// Few and small, and never dropped: everything but execs.
+[[nodiscard]] inline bool is_control(const HistoryItem& item) {
+  return !std::holds_alternative<NewExec>(item) &&
+         !std::holds_alternative<MissedExec>(item);
+}
 
 // About how much memory it holds. Bytes.
 [[nodiscard]] size_t weight(const HistoryItem& item);
 
-// Whose share of the queue an exec takes (quota_owner_of()); nothing for what
-// the daemon itself gives.
+// Whose quota of the queue an exec takes (quota_owner_of()); nothing for
+// control items.
 [[nodiscard]] std::optional<uint64_t> owner(const HistoryItem& item);
 
 }  // namespace preload

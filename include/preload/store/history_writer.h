@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The store thread: decides, records, and hands alerts to the relay.
+// The store thread: decides and records, and makes alerts ready for the relay.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "preload/base/bounded_queue.h"
 #include "preload/base/clock.h"
 #include "preload/base/config.h"
 #include "preload/base/metrics.h"
@@ -25,51 +27,62 @@
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/decision_tally.h"
+#include "preload/store/facts_wait.h"
 #include "preload/store/history_item.h"
 #include "preload/store/outage_history.h"
-#include "preload/store/outbox_feed.h"
 #include "preload/store/recovery.h"
 #include "preload/store/store.h"
+#include "preload/store/store_queue.h"
 
 namespace preload {
 
 // Owns the store thread and, while it runs, the store.
 //
+// An alert is committed, looked up by the enricher, and becomes ready with the
+// transaction that stores the answer, at the latest kFactsDeadlineNs after its
+// commit. The relay is woken whenever alerts have become ready.
+//
 // When the database refuses (disk full, read-only, locked, broken), nothing
-// waits for it: items are held in memory up to a bound, alerts are raised at
-// once against what is known and what was alerted meanwhile, with alert id 0
-// for "not stored", and storing is tried again every few seconds. What was
-// held is then stored without being sent a second time. A database that is
-// damaged, deleted or replaced while in use is begun anew, with a message.
+// waits for it: items are kept in memory up to a bound, alerts are raised at
+// once against what is known and what was alerted since, with alert id 0 for
+// "not stored", and storing is tried again every few seconds. What was kept is
+// then stored without being sent a second time. A database that is damaged,
+// deleted or replaced while in use is recreated, with a message.
 class HistoryWriter {
  public:
-  // `opened` is the database of `config`, `rule` its rule. `user_name` gives
-  // the name of a uid (empty: unknown) within a bounded time; it is called on
-  // the store thread.
+  // What the other stages do for it. Called on the store thread; none blocks.
+  struct Outlet {
+    // Begins to look up facts about a committed alert; the answer is posted as
+    // Facts. False: there will be none.
+    std::function<bool(const Alert&)> look_up;
+    // Alerts have become ready, or the sinks have cursors.
+    std::function<void()> wake_relay;
+    // The database is another one now, the `database`th after the first.
+    std::function<void(uint64_t database)> replaced;
+    // Sends an alert that is not stored. False: no room.
+    std::function<bool(const Alert&)> send_unstored;
+  };
+
+  // `opened` is the database of `config`, `rule` its rule, `sinks` the names of
+  // the outputs. `user_name` gives the name of a uid (empty: unknown) within a
+  // bounded time; it is called on the store thread.
   HistoryWriter(OpenedStore opened, Rule rule, Config config,
-                std::string config_file, Metrics& metrics, const Clock& clock,
-                OutboxFeed::Outlet outlet,
+                std::string config_file, std::vector<std::string> sinks,
+                Metrics& metrics, const Clock& clock, Outlet outlet,
                 std::function<std::string(uint32_t)> user_name,
                 ThreadFailed failed, const Timing& timing = {});
   HistoryWriter(const HistoryWriter&) = delete;
   HistoryWriter& operator=(const HistoryWriter&) = delete;
   ~HistoryWriter();
 
-  // Any thread; never blocks. A full queue (16,384 items, 8 MiB) drops the
-  // item and counts it. Missed execs may take half of it: who makes thousands
-  // of them does not keep the others' events out. Nor does who makes large
-  // ones: over 512 KiB an item is taken only while the queue is less than half
-  // full. All execs of one user may take three quarters of its bytes.
-  void post(HistoryItem item);
-
-  // Waits until what was posted before is stored and handed to the relay, but
-  // no longer than `milliseconds`.
-  void settle(int64_t milliseconds);
+  // Any thread; see StoreQueue.
+  void post(HistoryItem item) { queue_.post(std::move(item)); }
+  void settle(int64_t milliseconds) { queue_.settle(milliseconds); }
 
   // Processes what is queued and ends the thread.
   void stop();
 
-  // A database was begun anew, and an inventory is to be its baseline: once.
+  // A database was recreated, and an inventory is to be its baseline: once.
   [[nodiscard]] bool take_inventory_wanted() {
     return inventory_wanted_.exchange(false);
   }
@@ -78,39 +91,64 @@ class HistoryWriter {
   [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
+  // What a transaction leads to once it is committed.
+  struct Effects {
+    std::vector<Alert> raised;
+    std::vector<int64_t> ready;
+    bool wake = false;
+  };
+
+  // history_writer.cc: the thread, and one transaction.
   void run();
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
-  Status apply(HistoryItem& item, std::vector<Alert>& alerts);
+  template <class Body>
+  Status transact(Body&& body);
+  void publish(Effects& effects);
+  Status expire_facts();
+  [[nodiscard]] std::chrono::milliseconds patience() const;
+
+  // history_decisions.cc: what an item means.
+  Status apply(HistoryItem& item, Effects& effects);
   Status decide(NewExec& exec, History& history);
-  Status apply_exec(NewExec& exec, std::vector<Alert>& alerts);
-  Status apply_config(const Config& config);
-  Status end_inventory(size_t processes, std::vector<Alert>& alerts);
-  Status end_learning(std::vector<Alert>& alerts);
+  Status apply_exec(NewExec& exec, Effects& effects);
+  Status apply_facts(const Facts& facts, Effects& effects);
+  Status apply_config(const NewConfig& config, Effects& effects);
+  Status end_inventory(size_t processes, Effects& effects);
+  Status end_learning(Effects& effects);
   [[nodiscard]] bool learns();
-  Status summarise(const std::string& text, std::vector<Alert>& alerts);
-  void hold(HistoryItem item);
-  void decide_meanwhile(NewExec& exec);
-  void retry_held();
-  void begin_holding(const Error& error);
+  Status summarise(const std::string& text, Effects& effects);
+  [[nodiscard]] AlertSeverity severity() const;
+
+  // history_outage.cc: the database refuses or is lost.
+  void begin_outage(const Error& error);
+  void keep(HistoryItem item);
+  void decide_unstored(NewExec& exec);
+  void retry_kept();
   void recreate(std::string_view why);
   void announce(const std::string& text);
+
+  // history_maintenance.cc: what is due from time to time.
   void maintain();
+  Status write_due(bool learned);
   void prune();
-  [[nodiscard]] AlertSeverity mark() const;
 
   std::unique_ptr<Store> store_;
+  uint64_t database_ = 0;  // see Outlet::replaced
   NewTerms rule_;
   Config config_;
   std::string config_file_;
+  std::vector<std::string> sinks_;
+  bool sinks_due_ = true;  // the database does not know them yet
   Metrics& metrics_;
   const Clock& clock_;
-  OutboxFeed feed_;
+  Outlet outlet_;
   ThreadFailed failed_;
-  BoundedQueue<HistoryItem> queue_;
+  StoreQueue queue_;
+  FactsWait facts_wait_;
+  std::vector<std::shared_ptr<std::promise<void>>> barriers_;
 
-  std::unique_ptr<OutageHistory>
-      outage_;  // not null while the database refuses
+  std::unique_ptr<OutageHistory> outage_;  // null unless the database refuses
   HeldItems held_;
   DecisionTally tally_;
   std::function<std::string(uint32_t)> user_name_;
@@ -120,13 +158,37 @@ class HistoryWriter {
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
   std::optional<OverrunSummary> overruns_;  // to be summed up; kept until it is
-  bool learning_ = false;                   // its end is still to be told
+  bool learning_ = false;                   // its end is still to be reported
   std::atomic<bool> inventory_wanted_{false};
-  std::atomic<bool> large_posted_{false};  // since memory was given back
 
   Pulse pulse_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
+
+// All or nothing: Status body(Effects&) within one transaction. Only what is
+// committed has effects.
+template <class Body>
+Status HistoryWriter::transact(Body&& body) {
+  Effects effects;
+  Status status = store_->begin();
+  // Before any alert: a new sink begins after the newest of them.
+  if (status && sinks_due_) {
+    status = store_->set_sinks(sinks_);
+    effects.wake = true;
+  }
+  if (status)
+    status = body(effects);
+  if (status)
+    status = store_->commit();
+  if (!status) {
+    store_->rollback();
+    metrics_.add(Metric::kStoreErrors);
+    return status;
+  }
+  sinks_due_ = false;
+  publish(effects);
+  return {};
+}
 
 }  // namespace preload

@@ -62,7 +62,8 @@ class HeldItems {
 
   explicit HeldItems(Metrics& metrics) : metrics_(metrics) {}
 
-  // What is over the bound is dropped and counted.
+  // An exec over the bound is dropped and counted; control items are kept,
+  // coverage and the positions of a sink as one item each.
   void add(HistoryItem item);
   // Copies of the first, `most` at most.
   [[nodiscard]] std::vector<HistoryItem> first(size_t most) const;
@@ -71,6 +72,8 @@ class HeldItems {
   [[nodiscard]] bool empty() const { return items_.empty(); }
 
  private:
+  bool merge(const HistoryItem& item);
+
   Metrics& metrics_;
   std::deque<HistoryItem> items_;
   size_t bytes_ = 0;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables `alert` and `alert_exec`: what was raised, and what of it is still to
-// be sent.
+// Tables `alert`, `alert_exec` and `sink`: what was raised, and how far the
+// sinks have taken it. Read by OutboxReader.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "preload/base/clock.h"
 #include "preload/base/result.h"
@@ -22,14 +20,14 @@ struct AlertSeverity {
   uint32_t risk_score = 0;
 };
 
+// An alert of `term` carries this of the event that raised it. An environment
+// above kEnvBytes is reduced to the alert's own variable; the database has the
+// whole. One exec can raise a hundred alerts, and its environment be 6 MiB.
+[[nodiscard]] ExecEvent event_for(const Term& term, const ExecEvent& event);
+
 // Part of the store: within its transactions, on its thread.
 class Outbox {
  public:
-  // About how much pending() gives at once. Bytes.
-  static constexpr size_t kPendingBytes = size_t{8} << 20;
-  // An event whose environment is larger than this comes with an alert without
-  // the values that are not the alert's; the database has them. One exec can
-  // raise a hundred alerts, and its environment be 6 MiB.
   static constexpr size_t kEnvBytes = size_t{64} << 10;
 
   Outbox(Database& database, const Clock& clock)
@@ -43,22 +41,27 @@ class Outbox {
                       AlertState state, const AlertSeverity& mark);
   Result<Alert> raise_summary(const std::string& summary,
                               const AlertSeverity& mark);
-  // The exec of a stored event without an audit event turns out to have one.
-  Status complete(const ExecEvent& event);
-  Status add_facts(int64_t alert_id, const AlertFacts& facts);
-  Status acknowledge(std::span<const int64_t> alert_ids);
-  Result<std::vector<Alert>> pending(int64_t after, size_t limit);
+  // See store/store.h.
+  Status set_ready(int64_t alert_id, const AlertFacts* facts);
+  Status set_all_ready() { return alert_all_ready_.run(); }
+  Status set_direct(int64_t alert_id) { return alert_direct_.run(alert_id); }
+  Status set_sinks(std::span<const std::string> names);
+  Status set_position(const std::string& sink, int64_t alert_id) {
+    return sink_position_.run(sink, alert_id);
+  }
 
  private:
   Database& database_;
   const Clock& clock_;
   ExecEvent raising_;  // the exec that was added last, for its alerts
   Statement exec_add_;
-  Statement exec_complete_;
   Statement alert_add_;
-  Statement alert_facts_;
-  Statement alert_sent_;
-  Statement alert_outbox_;
+  Statement alert_ready_;
+  Statement alert_all_ready_;
+  Statement alert_direct_;
+  Statement sink_configure_;
+  Statement sink_remove_;
+  Statement sink_position_;
 };
 
 }  // namespace preload

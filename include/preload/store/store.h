@@ -66,35 +66,33 @@ class Store final : public History {
   Result<bool> stored(const Digest& term) override;
 
   // Records an event and what was decided about its terms; gives the alerts
-  // raised, with their ids, states kPending or kCapped (those without their
-  // event: nobody sends them). Only sightings of known terms and the list of
-  // unaudited execs are batched: they reach the disk with flush().
+  // raised, with their ids, states kQueued (not ready yet) or kCapped (without
+  // their event: nobody sends them). Only sightings of known terms and the list
+  // of unaudited execs are batched: they reach the disk with flush().
   Result<std::vector<Alert>> record(const ExecEvent& event,
                                     std::span<const Decision> decisions,
                                     const AlertSeverity& mark);
   // Puts a summary message into the outbox.
   Result<Alert> record_summary(const std::string& summary,
                                const AlertSeverity& mark);
-  // An audit event came for an exec stored as unaudited (the same pid and
-  // exec_ns): adds what `event` has to its alerts, without variables or with
-  // them, and takes it off the list of unaudited.
-  Status complete(const ExecEvent& event);
   // Keeps the latest 10,000 each of missed and of unaudited execs. Batched, at
   // most 1000 between two calls of flush().
   Status record_missed(const ExecEvent& event);
   Status add_coverage(const CoverageDelta& delta);
-  // What an inspector found about an alert.
-  Status add_facts(int64_t alert_id, const AlertFacts& facts);
+  // The relay may send the alert, with what was found about it (null: nothing).
+  Status set_ready(int64_t alert_id, const AlertFacts* facts);
+  // The alert was sent while the database refused it: no sink gets it again.
+  Status set_direct(int64_t alert_id);
+  // The outputs of the configuration from now on. One that was none before
+  // begins after the newest alert.
+  Status set_sinks(std::span<const std::string> names);
+  // A sink has taken all alerts up to this one.
+  Status set_position(const std::string& sink, int64_t alert_id);
   // The name of a user, for the views. Nothing happens for an empty one.
   Status note_user(uint32_t uid, const std::string& name);
-  Status acknowledge(std::span<const int64_t> alert_ids);
   // Hits of an exception since the last call, for the doctor.
   Status add_exception_hits(const std::string& text, uint64_t hits,
                             int64_t last_hit_us);
-
-  // Pending alerts with an id above `after`, oldest first, at most `limit` and
-  // about 8 MiB: empty when there are none.
-  Result<std::vector<Alert>> pending(int64_t after, size_t limit);
 
   // Writes the batched counts (in a transaction of its own unless one is
   // open). Call every few seconds and before the end. Puts it off while a

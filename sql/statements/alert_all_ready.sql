@@ -1,0 +1,1 @@
+UPDATE alert SET ready = 1 WHERE ready = 0;

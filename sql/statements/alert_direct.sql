@@ -1,0 +1,1 @@
+UPDATE alert SET state = 'direct', ready = 1 WHERE alert_id = ?1;

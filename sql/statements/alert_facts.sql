@@ -1,1 +1,0 @@
-UPDATE alert SET facts = ?2 WHERE alert_id = ?1;

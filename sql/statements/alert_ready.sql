@@ -1,0 +1,1 @@
+UPDATE alert SET ready = 1, facts = ?2 WHERE alert_id = ?1;

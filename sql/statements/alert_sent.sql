@@ -1,1 +1,0 @@
-UPDATE alert SET state = 'sent' WHERE alert_id = ?1 AND state = 'pending';

@@ -1,0 +1,1 @@
+SELECT name, cursor FROM sink WHERE configured;

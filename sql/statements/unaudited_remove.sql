@@ -1,1 +1,0 @@
-DELETE FROM unaudited_exec WHERE exec_ns = ?1 AND pid = ?2;
