@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From record lines to exec events: asks about each exec as soon as its
-// SYSCALL record is there, and collects and parses only what was wanted.
+// Assembles record lines into exec events. Asks the handler about each exec
+// when its SYSCALL record arrives, and collects and parses only the events that
+// the handler wants.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +35,8 @@ struct ExecRecord {
   bool loader = false;  // exe is a dynamic loader: see is_loader()
 };
 
-// Drop the event, or keep it under a token that finds the owner's context
-// again.
+// The handler's answer: drop the event, or keep it under a token by which the
+// handler identifies it later.
 struct ExecVerdict {
   static constexpr ExecVerdict drop() { return {}; }
   static constexpr ExecVerdict keep_as(uint64_t token) { return {true, token}; }
@@ -44,7 +45,7 @@ struct ExecVerdict {
   uint64_t token = 0;
 };
 
-// The owner's side. Its functions must not call the assembler.
+// What the assembler reports to. Its functions must not call the assembler.
 class AuditHandler {
  public:
   AuditHandler() = default;
@@ -69,15 +70,15 @@ class AuditHandler {
 
 // One thread. An event ends with its EOE record, or with PROCTITLE, which the
 // kernel logs last and which streams without EOE (audit.log) have; or after
-// kEventTimeout; or when a bound bites. The latter two end it undecided too.
-// Records of an event that is not open - dropped, ended, or begun before we
-// were - are ignored.
+// kEventTimeout; or when a bound is reached. The last two end an event also
+// while it is not decided whether it is wanted. Records of an event that is not
+// open (dropped, ended, or begun before the plugin) are ignored.
 //
 // Bounds, and what happens then: a record over kMaxEventBytes or
 // kMaxEventRecords is left out of its event; over kMaxOpen or kMaxBytes the
-// event that has waited longest ends early. Each event so cut is counted in
-// Metric::kRecordsOrphaned, and so is one that never ended, or that libauparse
-// could not parse.
+// event that has waited longest ends early. Each such event is counted in
+// Metric::kRecordsOrphaned, as is one that never ended or that libauparse could
+// not parse.
 class Assembler {
  public:
   static constexpr size_t kMaxOpen = 1024;
@@ -98,7 +99,7 @@ class Assembler {
   // Ends the events that have waited for kEventTimeout. Call it after each
   // batch and at deadline_ns().
   void expire();
-  // Ends all: the stream is over.
+  // Ends all events, at the end of the stream.
   void flush();
 
   // When the next event times out (CLOCK_MONOTONIC); nothing when none is open.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What auditd told of one exec.
+// What auditd reported about one exec.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of our own in the audit trail.
+// Writes messages into the audit trail.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,11 @@ namespace preload {
 // oauid, oses.)
 class AuditText {
  public:
-  // `value` is a word of ours.
+  // `value` is a constant of this program.
   AuditText& word(std::string_view key, std::string_view value);
   AuditText& number(std::string_view key, uint64_t value);
-  // At most `limit` bytes of `bytes`; what is cut is told as key_bytes=N.
+  // At most `limit` bytes of `bytes`; a field key_bytes=N follows when it was
+  // cut.
   AuditText& encoded(std::string_view key, std::string_view bytes,
                      size_t limit);
   [[nodiscard]] const std::string& text() const { return text_; }

@@ -14,15 +14,15 @@ struct opaque;  // auparse_state_t
 
 namespace preload {
 
-// libauparse cuts records into fields; values are decoded here, because its
-// interpretation loses bytes, and looks users up in NSS, which may block for
-// minutes. Names of users come from enriched records or not at all.
+// libauparse splits records into fields. Values are decoded here, because the
+// interpretation of libauparse loses bytes and looks users up in NSS, which can
+// block for minutes. Names of users come from enriched records only.
 //
 // One thread, and one such thread in the program: libauparse keeps the
 // interpretations of the current record in a global.
 class ExecParser {
  public:
-  // Reads auditd.conf (libauparse does): call it before privileges go.
+  // Reads auditd.conf (libauparse does): call it before privileges are dropped.
   static Result<ExecParser> create();
 
   // `records` is whole lines, each with its newline and without `node=`, of

@@ -29,18 +29,18 @@ class RecordReader {
   // About as much as the socket holds: records of 300 bytes count there with
   // their overhead in the kernel.
   static constexpr size_t kBufferSize = size_t{256} << 10;
-  // Of one drain(), so that signals and timers get their turn when records
-  // come faster than they are read.
+  // Limit of one drain(), so that signals and timers are handled although
+  // records come faster than they are read.
   static constexpr size_t kMaxDrain = 16 * kBufferSize;
 
   // `fd` stays the caller's and must outlive the reader.
   RecordReader(int fd, Metrics& metrics, OnRecord on_record);
 
-  // Takes what is there now and hands over each whole line. Call it when
-  // poll() says readable. The error is that of a read.
+  // Reads what is available now and calls `on_record` for each whole line. Call
+  // it when poll() reports input. The error is that of read(2).
   Result<ReadState> drain();
 
-  // Bytes that the last drain() got, for the pace of the next.
+  // Bytes that the last drain() read.
   [[nodiscard]] size_t last_bytes() const { return last_bytes_; }
 
  private:

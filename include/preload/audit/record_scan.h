@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plain text scan of one audit record: enough to decide whether its event is
-// worth parsing, without allocation and in about 0.15 us.
+// Scans the text of one audit record, to decide whether its event has to be
+// parsed. Allocates nothing and takes about 0.15 us.
 //
 // auditd writes a record as one line (auditd-event.c, format_raw and
 // format_enrich):
@@ -36,8 +36,8 @@
 
 namespace preload {
 
-// The types that matter here. A record of any other type ends or begins
-// nothing.
+// The types that are used. A record of another type neither begins nor ends an
+// event.
 enum class RecordType : uint8_t {
   kOther,
   kSyscall,

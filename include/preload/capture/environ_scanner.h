@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the watched strings of an environment that comes in pieces.
+// Finds the watched variables in an environment that is read in pieces.
 #pragma once
 
 #include <array>
@@ -17,10 +17,10 @@ namespace preload {
 // pieces anywhere; the scanner itself has a fixed size and writes each watched
 // string as a Section::kEnv. Never allocates.
 //
-// When a message has reached kKeepAll bytes, a string that is the same as one
-// kept since then is left out: a flood of known values does not fill the ring,
-// nor whoever decodes it, and nothing else is left out with it. (The table of
-// those has one place for each hash, so some are kept again.)
+// After kKeepAll bytes of a message, a string that equals one kept since then
+// is left out, so that repeated values fill neither the ring nor the memory of
+// the reader. Different strings are never left out. (The table of kept strings
+// has one entry for each hash, so some repeated strings are kept.)
 class EnvironScanner {
  public:
   static constexpr size_t kKeepAll = size_t{64} * 1024;
@@ -37,8 +37,8 @@ class EnvironScanner {
   // Watched strings so far, and those of them that are in the message.
   [[nodiscard]] uint64_t watched() const { return found_; }
   [[nodiscard]] uint64_t kept() const { return kept_; }
-  // Strings of the form NAME=value so far, watched or not. None in a block
-  // that is not empty: somebody has overwritten it.
+  // Strings of the form NAME=value so far, watched or not. A block that is
+  // not empty and has none was overwritten.
   [[nodiscard]] uint64_t pairs() const { return pairs_; }
 
  private:

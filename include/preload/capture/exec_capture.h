@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All listeners of the machine, and the ladder of capture modes.
+// Owns all listeners and determines the capture mode.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 
 namespace preload {
 
-// The rungs, with the share of programs that exit at once which each was
-// measured to take; README has the table.
+// The modes, with the measured share of captured programs among those that exit
+// at once; audisp-preload-reliability(7) has the table.
 enum class CaptureMode : uint8_t {
   kAudit = 0,     // no connector, read when the audit record comes: 36-82 %
   kNice = 1,      // listeners at nice -20 (or worse): 85-98 %
@@ -30,28 +30,29 @@ enum class CaptureMode : uint8_t {
 
 class ExecCapture {
  public:
-  // Climbs as high as the machine allows and `choice` asks for, in three steps;
-  // what kept it from the next rung is in reason().
+  // Start-up has three steps: open(), start() and release(). They attain the
+  // best mode that the system allows and `choice` asks for; reason() says what
+  // prevented a better one.
   //
-  // First what needs root: the sockets. Starts no thread. Only `capture =
-  // connector` can fail, here or in start().
+  // open() opens the sockets, which needs root. It starts no thread. Only
+  // `capture = connector` can make it or start() fail.
   static Result<std::unique_ptr<ExecCapture>> open(CaptureChoice choice,
                                                    Metrics& metrics);
-  // Then the listeners' threads, with their scheduling. They read nothing yet.
+  // Starts the listeners' threads with their scheduling. They read nothing yet.
   Status start(int realtime_priority, std::span<const std::string> watched);
-  // Then they begin. Each calls `confine` first, which may give up what it
-  // does not need any more.
+  // Lets the listeners begin. Each calls `confine` first, which may drop
+  // privileges that the thread no longer needs.
   Status release(const std::function<Status()>& confine = {});
   ExecCapture(const ExecCapture&) = delete;
   ExecCapture& operator=(const ExecCapture&) = delete;
   ~ExecCapture();
 
   [[nodiscard]] CaptureMode mode() const { return mode_; }
-  // Why not a better rung and what to do about it; empty on the best.
+  // What prevented a better mode, and the remedy; empty in the best mode.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
   // Becomes readable when an exec with a watched variable was seen after
-  // arm(); clear_wake() makes it quiet again.
+  // arm(), until clear_wake().
   [[nodiscard]] int wake_fd() const { return shared_.wake.get(); }
   // Before waiting. False when there is something to drain already.
   [[nodiscard]] bool arm();
@@ -64,15 +65,15 @@ class ExecCapture {
   // one listener are in order, those of different ones are not.
   void drain(const TakeNotice& take);
 
-  // Other names from now on (a reload). Waits for listeners that are in the
-  // middle of an exec, but not for one that hangs.
+  // Changes the watched names (after a reload). Waits for listeners that are
+  // reading an environment, but not for one that hangs.
   void set_watched(std::span<const std::string> names);
   [[nodiscard]] const WatchList& watched() const { return *list_; }
 
-  // Has the listeners watched until they end.
+  // Registers the listeners with the watchdog until they end.
   void register_with(Watchdog& watchdog);
-  // CPUs that came back since the last call have their listener pinned again.
-  // Now and then.
+  // Pins the listeners of CPUs that came online since the last call. Call it
+  // every few seconds.
   void follow_cpus();
 
   [[nodiscard]] const Fd& proc() const { return shared_.proc; }
@@ -82,7 +83,7 @@ class ExecCapture {
       : choice_(choice), shared_(metrics) {}
   Status open_listeners();
   Status start_listeners(int realtime_priority);
-  // Without a connector; an error when that was asked for.
+  // Continues without a connector; an error when `capture = connector`.
   Status do_without(const Error& why);
   Status add_pair(Result<std::unique_ptr<ExecListener>> first);
   void judge(int realtime_priority);
@@ -90,7 +91,7 @@ class ExecCapture {
   CaptureChoice choice_;
   ListenerShared shared_;
   std::unique_ptr<WatchList> list_;
-  // Earlier ones that a listener was using when it was last looked.
+  // Earlier lists that a listener was still using when last checked.
   std::vector<std::unique_ptr<WatchList>> retired_;
   CaptureMode mode_ = CaptureMode::kAudit;
   std::string reason_;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread that is told of every exec on its CPU and reads the new program's
-// environment before the program runs.
+// A listener: a thread that receives a message for every exec on its CPU and
+// reads the environment of the new program before that program runs.
 //
-// Two of them serve each CPU from one socket; the kernel gives each message to
-// one that waits. A read can hang when it comes too late, the program runs
-// already and is up to no good (timed_call.h): then the other goes on.
+// Two listeners serve each CPU from one socket; the kernel gives each message
+// to one that waits. A read that comes too late can hang, because the program
+// already runs and may block it on purpose (timed_call.h). The other listener
+// then continues.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,7 @@
 
 namespace preload {
 
-// What listeners share with whoever owns them. Outlives them.
+// Shared by the listeners and their owner. Outlives the listeners.
 struct ListenerShared {
   explicit ListenerShared(Metrics& counters) : metrics(counters) {}
 
@@ -45,12 +46,12 @@ struct ListenerShared {
 
 // Room for two of the largest snapshots.
 inline constexpr size_t kRingBytes = 2 * kMaxSnapshot;
-// Of a ring, kept for notices without variables: 10,000 of them.
+// Part of a ring that is reserved for notices without variables: 10,000.
 inline constexpr size_t kNoticeRoom = size_t{256} << 10;
 
-// What one exec may take of the free space of a ring. Half of it, so that a few
-// with megabytes of variables leave room for an ordinary one; and no more than
-// its notice when little is left, so that each has that.
+// The part of a ring's free space that one exec may use: half of it, so that a
+// few execs with megabytes of variables leave room for ordinary ones; and only
+// the size of a notice when little is left, so that every exec has a notice.
 [[nodiscard]] constexpr size_t ring_share(size_t free) {
   if (free < kNoticeRoom + kOtherSections)
     return std::min(free, kSnapshotHeader);
@@ -67,8 +68,7 @@ class ExecListener {
   static Result<std::unique_ptr<ExecListener>> open(
       ListenerShared& shared, std::optional<unsigned> cpu,
       std::span<const unsigned> served);
-  // A second one for the CPU and on the socket of `first`: with two, one that
-  // hangs leaves the other.
+  // A second listener for the CPU and socket of `first`.
   static Result<std::unique_ptr<ExecListener>> open_beside(
       const ExecListener& first);
   ExecListener(const ExecListener&) = delete;
@@ -80,13 +80,13 @@ class ExecListener {
   // `priority` unless that is 0, else for nice -20. Returns when the thread has
   // all that and waits to be released.
   Status start(int priority);
-  // Lets the thread take execs from `since_ns` (CLOCK_MONOTONIC) on, when it
-  // has called `confine`, if that is anything. Returns what that gave.
+  // Lets the thread call `confine` (if it is not empty) and then handle execs
+  // from `since_ns` (CLOCK_MONOTONIC) on. Returns the result of `confine`.
   Status release(std::function<Status()> confine, uint64_t since_ns);
   // Before it is started: serves all CPUs but these from now on.
   Status serve_all_but(std::span<const unsigned> served);
-  // Ends its thread. False when that hangs: it is left alone, and the listener
-  // must never be destroyed.
+  // Ends its thread. False when the thread hangs: it keeps running, and the
+  // listener must never be destroyed.
   [[nodiscard]] bool stop();
 
   [[nodiscard]] ByteRing& ring() { return ring_; }
@@ -95,7 +95,7 @@ class ExecListener {
   [[nodiscard]] int scheduling_error() const { return scheduling_error_; }
   // The CPU that it is pinned to; none = the catch-all.
   [[nodiscard]] std::optional<unsigned> cpu() const { return cpu_; }
-  // Pins it again: the kernel takes a thread's CPUs away when the last of them
+  // Pins it again: the kernel resets the affinity of a thread when its last CPU
   // goes offline. Any thread.
   [[nodiscard]] Status pin();
   // It is the first on its socket.
@@ -128,11 +128,11 @@ class ExecListener {
   ByteRing ring_;
   SnapshotReader reader_;
   std::atomic<const WatchList*> hazard_{nullptr};
-  // The thread waits in recv(2) alone, a system call less per exec than with
-  // poll(2); a signal that does nothing else ends the wait.
+  // The thread waits in recv(2), one system call less per exec than with
+  // poll(2). A signal whose handler does nothing ends the wait.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
-  // Two that beat at once may lose a beat, but never both.
+  // Of two beats at the same time one may be lost, but never both.
   std::shared_ptr<Pulse> pulse_;
   Scheduling scheduling_ = Scheduling::kNormal;
   int scheduling_error_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /proc told of one program: at its exec, or later.
+// What was read from /proc about one program, at its exec or later.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct ExecSnapshot {
   // EnvironScanner::kKeepAll.
   std::vector<EnvVar> env;
   std::string executable;  // /proc/PID/exe; empty when unreadable
-  // Of the parent. Not the listener's to read: a parent may hang on purpose.
+  // Of the parent. Listeners do not read it: a parent may block it on purpose.
   std::string parent_executable;
   std::vector<std::string> argv;  // bounded: see argv_truncated
   bool argv_truncated = false;

@@ -13,7 +13,7 @@
 //       52     4  exec: pid of the task; acknowledgement: errno
 //       56     4  exec: thread group id
 //
-// We lay the bytes out ourselves: the headers of Debian 12 lack the request
+// The layout is written here because the headers of Debian 12 lack the request
 // of kernel 6.6 and later.
 #pragma once
 
@@ -58,7 +58,7 @@ void close_connector(Fd socket);
                                 std::span<sock_filter> filter);
 
 // Subscribes once and waits up to a second for the kernel's answer. An error
-// says why exec events are not to be had here.
+// says why exec events are not available.
 [[nodiscard]] Status probe_connector();
 
 }  // namespace preload

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a listener writes into its ring for one exec: raw bytes of /proc. The
-// listener copies, whoever reads the ring understands.
+// The message that a listener writes into its ring for one exec: bytes as read
+// from /proc. The listener copies them; the reader of the ring parses them.
 //
 //   offset  size  what (integers in host order)
 //        0     1  kind: SnapshotKind
@@ -57,7 +57,7 @@ class SnapshotWriter {
  public:
   explicit SnapshotWriter(std::span<std::byte> space) : space_(space) {}
 
-  // Sections may use the space from now on but for so many bytes at its end.
+  // From now on sections may use the space except its last `bytes` bytes.
   void leave(size_t bytes) {
     limit_ = space_.size() - std::min(space_.size(), bytes);
   }
@@ -101,7 +101,7 @@ struct ExecNotice {
 [[nodiscard]] std::optional<ExecNotice> parse_notice(
     std::span<const std::byte> message);
 
-// A kWatched message, understood. What could not be read stays at its default.
+// Parses a kWatched message. What could not be read keeps its default.
 [[nodiscard]] ExecSnapshot decode_snapshot(std::span<const std::byte> message);
 
 }  // namespace preload

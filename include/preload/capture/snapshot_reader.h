@@ -37,10 +37,10 @@ struct ReadOutcome {
 // One thread; never allocates after construction, follows no path outside
 // /proc, looks at no other process. Not small: 64 KiB.
 //
-// A read may hang all the same when the process has run on meanwhile
-// (timed_call.h): everybody but a listener puts a bound to it. A listener is
-// quick; before it reads more than 64 KiB of environment, it reads all that may
-// hang.
+// A read can hang when the process already runs (timed_call.h), so callers
+// other than listeners limit its time. A listener reads before the process
+// runs; before it reads more than 64 KiB of environment, it reads everything
+// else that could hang.
 class SnapshotReader {
  public:
   // `proc` is the mounted /proc; tests give another directory.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process and its files from outside. Every call may block on somebody's
-// file system: for the inspector's thread only.
+// Reads a process and looks up its files from outside. Every call may block on
+// a file system, so it belongs on a thread that may be abandoned.
 #pragma once
 
 #include <sys/types.h>
@@ -13,8 +13,8 @@
 
 namespace preload {
 
-// /proc/PID, held open: what is read through it is that process's, or fails
-// when it has gone, and never another's that got the same pid.
+// /proc/PID, held open. What is read through it belongs to that process, also
+// when the pid is used again; it fails when the process has ended.
 class ProcessDir {
  public:
   static std::optional<ProcessDir> open(int32_t pid);
@@ -40,19 +40,19 @@ class ProcessDir {
   uint64_t start_ticks_ = 0;
 };
 
-// The files as a process finds them: names resolve in its root directory, no
-// link leads out of it, and relative ones begin in its working directory.
+// Resolves names as a process would: in its root directory, which no link can
+// leave, and relative names from its working directory.
 class RootView {
  public:
-  // A live process's. Nothing when it has gone or hides them.
+  // Of a running process. Nothing when it has ended or denies access.
   static std::optional<RootView> of_process(const ProcessDir& process);
   // Our own, with `cwd` for relative names.
   static std::optional<RootView> of_host(const std::string& cwd);
 
-  // An O_PATH descriptor of what `path` names. Opens nothing for reading, so
-  // no device or fifo notices.
+  // An O_PATH descriptor of the file that `path` names. The file itself is not
+  // opened, which a device or FIFO would notice.
   [[nodiscard]] Fd open(const std::string& path) const;
-  // The path in this root of what open() gave; empty when it has none.
+  // The path in this root of a file from open(); empty when it has none.
   [[nodiscard]] std::string path_of(const Fd& file) const;
   // `path`, absolute in this root, links as they are.
   [[nodiscard]] std::string absolute(const std::string& path) const;
@@ -77,7 +77,7 @@ class RootView {
 // again. Not /proc/self: that is the table of the main thread, and a thread may
 // have one of its own (close_range(2), CLOSE_RANGE_UNSHARE).
 [[nodiscard]] std::string own_fd_path(const Fd& fd);
-// Where a descriptor's file is, as /proc shows it to us.
+// The path of a descriptor's file as /proc shows it.
 [[nodiscard]] std::string path_of_fd(const Fd& fd);
 
 }  // namespace preload
