@@ -114,7 +114,7 @@ class Relay {
   void read_cursors();
   bool open_reader();
   void reader_failed(const Error& error);
-  // True when there may be more for the sink at once.
+  // relay_lanes.cc. True when there may be more for the sink at once.
   bool run_lane(Lane& lane);
   bool send_stored(Lane& lane);
   void send_unstored_to(Lane& lane);
