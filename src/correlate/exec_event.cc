@@ -248,6 +248,18 @@ size_t weight(const ExecEvent& event) {
   return bytes;
 }
 
+ExecEventPtr with_user(ExecEventPtr event,
+                       const std::function<std::string(uint32_t)>& name_of) {
+  if (!event->user.empty())
+    return event;
+  std::string name = name_of(event->uid);
+  if (name.empty())
+    return event;
+  ExecEvent named = *event;
+  named.user = std::move(name);
+  return std::make_shared<const ExecEvent>(std::move(named));
+}
+
 std::string to_json(const ExecEvent& event) {
   Writer writer;
   visit(writer, event);

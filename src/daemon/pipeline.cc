@@ -173,13 +173,9 @@ void Pipeline::on_exec(ExecEventPtr event) {
   if (event->origin == Origin::kUnaudited &&
       config_.unaudited == UnauditedPolicy::kIgnore)
     return;
-  if (event->user.empty()) {
-    if (std::string user = enricher_.name_if_known(event->uid); !user.empty()) {
-      ExecEvent named = *event;
-      named.user = std::move(user);
-      event = std::make_shared<const ExecEvent>(std::move(named));
-    }
-  }
+  event = with_user(std::move(event), [this](uint32_t uid) {
+    return enricher_.name_if_known(uid);
+  });
   // A loader's options stand for variables; it may have both.
   const auto watched = [this](std::string_view name) {
     return capture_->watched().matches(name);
@@ -192,12 +188,12 @@ void Pipeline::on_exec(ExecEventPtr event) {
 
 void Pipeline::give(ExecEventPtr event) {
   if (config_.ecs_events == EcsEvents::kAll)
-    relay_->send_event(*event);
-  history_->post(NewExec{*event});
+    relay_->send_event(event);
+  history_->post(NewExec{std::move(event)});
 }
 
 void Pipeline::on_missed(ExecEventPtr event) {
-  history_->post(MissedExec{*event});
+  history_->post(MissedExec{std::move(event)});
 }
 
 void Pipeline::on_preload_file(ExecEventPtr event) {

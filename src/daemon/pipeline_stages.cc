@@ -150,8 +150,9 @@ void Pipeline::start_inventory(uint64_t before_ticks) {
         const WatchList watched(names);
         const size_t processes = take_inventory(
             capture_->proc(), watched, before_ticks, clock_, stopping_,
-            inventory_pulse_,
-            [this](ExecEventPtr event) { history_->post(NewExec{*event}); });
+            inventory_pulse_, [this](ExecEventPtr event) {
+              history_->post(NewExec{std::move(event)});
+            });
         if (!stopping_)
           history_->post(InventoryDone{processes});
         inventory_done_ = true;

@@ -96,8 +96,8 @@ bool Relay::send_unstored(Alert alert) {
   return true;
 }
 
-void Relay::send_event(ExecEvent event) {
-  const size_t bytes = preload::weight(event);
+void Relay::send_event(ExecEventPtr event) {
+  const size_t bytes = preload::weight(*event);
   const std::lock_guard lock(mutex_);
   if (inbox_.stopping ||
       !fits(inbox_.events.size(), inbox_.event_bytes, bytes)) {
@@ -147,9 +147,9 @@ void Relay::run() {
         more = run_lane(lane) || more;
     }
     release_unstored();
-    for (const ExecEvent& event : inbox.events)
+    for (const ExecEventPtr& event : inbox.events)
       if (!past_deadline())
-        deliver_event(event);
+        deliver_event(*event);
     if (inbox.stopping && (idle() || past_deadline())) {
       // The writer's is the last connection then, and copies its log at the
       // end.
@@ -171,8 +171,8 @@ Relay::Inbox Relay::wait() {
   const auto end = std::next(inbox_.events.begin(), events);
   std::move(inbox_.events.begin(), end, std::back_inserter(taken.events));
   inbox_.events.erase(inbox_.events.begin(), end);
-  for (const ExecEvent& event : taken.events)
-    inbox_.event_bytes -= preload::weight(event);
+  for (const ExecEventPtr& event : taken.events)
+    inbox_.event_bytes -= preload::weight(*event);
   taken.sinks = std::exchange(inbox_.sinks, std::nullopt);
   taken.replaced = std::exchange(inbox_.replaced, std::nullopt);
   taken.ready = std::exchange(inbox_.ready, false);

@@ -13,7 +13,7 @@ Status HistoryWriter::apply(HistoryItem& item, Effects& effects) {
   if (auto* exec = std::get_if<NewExec>(&item))
     return apply_exec(*exec, effects);
   if (const auto* exec = std::get_if<MissedExec>(&item))
-    return store_->record_missed(exec->event);
+    return store_->record_missed(*exec->event);
   if (const auto* coverage = std::get_if<CoverageDeltas>(&item)) {
     for (const CoverageDelta& delta : coverage->deltas)
       if (auto added = store_->add_coverage(delta); !added)
@@ -79,14 +79,14 @@ bool HistoryWriter::learns() {
 Status HistoryWriter::decide(NewExec& exec, History& history) {
   if (exec.decided)
     return {};
-  if (exec.event.user.empty() && rule_.rule().uses(Field::kUserName)) {
+  if (exec.event->user.empty() && rule_.rule().uses(Field::kUserName)) {
     pulse_.beat();
-    exec.event.user = user_name_(exec.event.uid);
+    exec.event = with_user(std::move(exec.event), user_name_);
   }
-  auto decisions = rule_.decide(exec.event, clock_.wall_us(), history);
+  auto decisions = rule_.decide(*exec.event, clock_.wall_us(), history);
   if (!decisions)
     return tl::unexpected(decisions.error());
-  tally_.count(*decisions, exec.event.time_us, rule_.rule());
+  tally_.count(*decisions, exec.event->time_us, rule_.rule());
   exec.decided = std::move(*decisions);
   return {};
 }
@@ -94,7 +94,7 @@ Status HistoryWriter::decide(NewExec& exec, History& history) {
 Status HistoryWriter::apply_exec(NewExec& exec, Effects& effects) {
   if (Status decided = decide(exec, *store_); !decided)
     return decided;
-  auto raised = store_->record(exec.event, *exec.decided, severity());
+  auto raised = store_->record(*exec.event, *exec.decided, severity());
   if (!raised)
     return tl::unexpected(raised.error());
   for (Alert& alert : *raised) {

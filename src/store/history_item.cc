@@ -9,9 +9,9 @@ namespace {
 
 const ExecEvent* event_in(const HistoryItem& item) {
   if (const auto* exec = std::get_if<NewExec>(&item))
-    return &exec->event;
+    return exec->event.get();
   if (const auto* exec = std::get_if<MissedExec>(&item))
-    return &exec->event;
+    return exec->event.get();
   return nullptr;
 }
 

@@ -87,14 +87,14 @@ void HistoryWriter::decide_unstored(NewExec& exec) {
     return;
   for (const Decision& decision : *exec.decided) {
     if (decision.verdict != Verdict::kNew ||
-        !outage_->remember(decision.term.digest, exec.event.time_us))
+        !outage_->remember(decision.term.digest, exec.event->time_us))
       continue;
     Alert alert;
     alert.raised_at_us = clock_.wall_us();
     alert.severity = config_.severity;
     alert.risk_score = config_.risk_score;
     alert.term = decision.term;
-    alert.event = exec.event;
+    alert.event = *exec.event;
     if (outlet_.send_unstored(alert))
       metrics_.add(Metric::kAlertsNotStored);
     else

@@ -115,9 +115,8 @@ TEST_F(Kill, AtAnyMomentLosesNoCommittedAlertAndRaisesNoneTwice) {
 
   start_and_wait(configuration);
   // All that waits in the outbox.
-  EXPECT_TRUE(eventually(20, [&] {
-    return query("SELECT count(*) FROM pending_alert") == "0";
-  }));
+  EXPECT_TRUE(eventually(
+      20, [&] { return query("SELECT count(*) FROM pending_alert") == "0"; }));
   EXPECT_EQ(stop(), 0);
   // What it sent last is still on its way through the socket.
   std::map<std::string, std::set<std::string>> ids;

@@ -77,9 +77,8 @@ TEST_F(OutputFaults, AnEcsFileThatCannotBeWrittenKeepsItsOrder) {
   EXPECT_EQ(log_.with("cannot deliver alerts to ecs_file").size(), 1U);
   std::filesystem::create_directory(dir_ / "ecs");
   ::kill(plugin_, SIGHUP);
-  EXPECT_TRUE(eventually(10, [&] {
-    return query("SELECT count(*) FROM pending_alert") == "0";
-  }));
+  EXPECT_TRUE(eventually(
+      10, [&] { return query("SELECT count(*) FROM pending_alert") == "0"; }));
   EXPECT_EQ(stop(), 0);
   expect_ascending(
       numbers(lines_of(content_of(dir_ / "ecs/events.json")), "\"alert_id\":"),

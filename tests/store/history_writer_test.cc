@@ -64,10 +64,13 @@ class HistoryWorkerTest : public testing::Test {
     return texts;
   }
   // A value found in a process that runs already.
-  NewExec found(const std::string& value) {
-    NewExec found{event(value)};
-    found.event.origin = Origin::kInventory;
+  ExecEvent found(const std::string& value) {
+    ExecEvent found = event(value);
+    found.origin = Origin::kInventory;
     return found;
+  }
+  static NewExec new_exec(const ExecEvent& event) {
+    return {std::make_shared<const ExecEvent>(event)};
   }
   // `post` is done while the store thread waits for another writer, so what is
   // posted queues up.
@@ -76,7 +79,7 @@ class HistoryWorkerTest : public testing::Test {
     const auto other =
         must(Database::open(config_.database, Database::Access::kReadWrite));
     must(other->execute("BEGIN IMMEDIATE"));
-    worker.post(NewExec{event("/waits")});
+    worker.post(new_exec(event("/waits")));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     post();
     must(other->execute("ROLLBACK"));
@@ -112,13 +115,14 @@ class HistoryWorkerTest : public testing::Test {
 
 TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
   const auto worker = start();
-  worker->post(NewExec{event("/first")});
+  worker->post(new_exec(event("/first")));
   worker->settle(10'000);
   while_it_waits(*worker, [&] {
     for (int i = 0; i < 30'000; ++i)
-      worker->post(MissedExec{missed_event()});
+      worker->post(
+          MissedExec{std::make_shared<const ExecEvent>(missed_event())});
     for (int i = 0; i < 200; ++i)
-      worker->post(NewExec{event("/new/" + std::to_string(i))});
+      worker->post(new_exec(event("/new/" + std::to_string(i))));
   });
   worker->settle(20'000);
   EXPECT_EQ(sent(), 202U);
@@ -130,18 +134,18 @@ TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
   const auto worker = start();
-  worker->post(NewExec{event("/first")});
+  worker->post(new_exec(event("/first")));
   worker->settle(10'000);
   while_it_waits(*worker, [&] {
     ExecEvent large = event("/first");
     for (int i = 0; i < 40; ++i) {
       large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
-      worker->post(NewExec{large});
+      worker->post(new_exec(large));
     }
     EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
-      worker->post(NewExec{event("/new/" + std::to_string(i))});
+      worker->post(new_exec(event("/new/" + std::to_string(i))));
   });
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
@@ -153,18 +157,18 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
   const auto worker = start();
-  worker->post(NewExec{event("/first")});
+  worker->post(new_exec(event("/first")));
   worker->settle(10'000);
   while_it_waits(*worker, [&] {
-    NewExec heavy{event("/heavy")};
-    heavy.event.auid = 1002;
-    heavy.event.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
+    ExecEvent heavy = event("/heavy");
+    heavy.auid = 1002;
+    heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
     for (int i = 0; i < 100; ++i)
-      worker->post(heavy);
+      worker->post(new_exec(heavy));
     EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
-      worker->post(NewExec{event("/new/" + std::to_string(i))});
+      worker->post(new_exec(event("/new/" + std::to_string(i))));
   });
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
@@ -174,21 +178,21 @@ TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
 TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
   config_.new_terms_fields = {"process.env_vars", "user.name"};
   const auto worker = start();
-  NewExec running = found("/runs");
-  running.event.uid = 0;
-  running.event.user.clear();
-  worker->post(running);
+  ExecEvent running = found("/runs");
+  running.uid = 0;
+  running.user.clear();
+  worker->post(new_exec(running));
   worker->post(InventoryDone{1});
-  NewExec raw = running;
-  raw.event.origin = Origin::kExec;
-  worker->post(raw);
-  NewExec enriched = raw;
-  enriched.event.user = "root";
-  worker->post(enriched);
+  ExecEvent raw = running;
+  raw.origin = Origin::kExec;
+  worker->post(new_exec(raw));
+  ExecEvent enriched = raw;
+  enriched.user = "root";
+  worker->post(new_exec(enriched));
   worker->settle(10'000);
   EXPECT_EQ(sent(), 1U) << "the summary of the baseline";
-  enriched.event.user = "other";
-  worker->post(enriched);
+  enriched.user = "other";
+  worker->post(new_exec(enriched));
   worker->settle(10'000);
   EXPECT_EQ(sent(), 2U);
 }
@@ -196,10 +200,10 @@ TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
 TEST_F(HistoryWorkerTest, AnExceptionForAllButRootIsNotForRootWithoutAName) {
   config_.exceptions = {{1, "not user.name:root"}};
   const auto worker = start();
-  NewExec raw{event("/of-root")};
-  raw.event.uid = 0;
-  raw.event.user.clear();
-  worker->post(raw);
+  ExecEvent raw = event("/of-root");
+  raw.uid = 0;
+  raw.user.clear();
+  worker->post(new_exec(raw));
   worker->settle(10'000);
   EXPECT_EQ(sent(), 1U);
 }
@@ -211,8 +215,8 @@ TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   for (const int64_t step : {int64_t{0}, -kHour, kHour, kHour, -kHour}) {
     clock_.step_wall_us(step);
     clock_.advance_us(kMicrosPerSecond);
-    worker->post(NewExec{event("/known")});
-    worker->post(NewExec{event("/new/" + std::to_string(values))});
+    worker->post(new_exec(event("/known")));
+    worker->post(new_exec(event("/new/" + std::to_string(values))));
     worker->settle(10'000);
     ++values;
     EXPECT_EQ(sent(), 1 + values) << "a new one is alerted, a known one not";
@@ -230,7 +234,7 @@ TEST_F(HistoryWorkerTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
   auto other =
       must(Database::open(config_.database, Database::Access::kReadWrite));
   must(other->execute("BEGIN IMMEDIATE"));
-  worker->post(found("/runs"));
+  worker->post(new_exec(found("/runs")));
   worker->post(InventoryDone{5});
   worker->settle(20'000);  // after the five seconds that a lock is waited for
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
@@ -244,7 +248,7 @@ TEST_F(HistoryWorkerTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
   worker.reset();
   // What the next start finds began while nothing ran.
   worker = start();
-  worker->post(found("/later"));
+  worker->post(new_exec(found("/later")));
   worker->post(InventoryDone{6});
   worker->settle(20'000);
   EXPECT_EQ(summaries().size(), 1U);
@@ -261,7 +265,7 @@ TEST_F(HistoryWorkerTest, ADatabaseBegunAnewHasABaselineToo) {
   worker->settle(20'000);
   EXPECT_TRUE(worker->take_inventory_wanted());
   EXPECT_FALSE(worker->take_inventory_wanted());
-  worker->post(found("/runs"));
+  worker->post(new_exec(found("/runs")));
   worker->post(InventoryDone{7});
   worker->settle(20'000);
   const std::vector<std::string> told = summaries();
@@ -285,7 +289,7 @@ TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
   config_.learning_period = 3600;
   auto worker = start();
   worker->post(InventoryDone{5});
-  worker->post(NewExec{event("/learned")});
+  worker->post(new_exec(event("/learned")));
   worker->settle(20'000);
   EXPECT_EQ(summaries().size(), 1U);
   worker.reset();
@@ -303,17 +307,17 @@ TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
 
 TEST_F(HistoryWorkerTest, WhatTheRelayHadNoRoomForWhileItRefusedIsSentLater) {
   const auto worker = start();
-  worker->post(NewExec{event("/first")});
+  worker->post(new_exec(event("/first")));
   worker->settle(10'000);
   ASSERT_EQ(sent(), 1U);
   auto other =
       must(Database::open(config_.database, Database::Access::kReadWrite));
   must(other->execute("BEGIN IMMEDIATE"));
-  worker->post(NewExec{event("/direct")});
+  worker->post(new_exec(event("/direct")));
   worker->settle(20'000);  // after the five seconds that a lock is waited for
   ASSERT_EQ(unstored_.size(), 1U);
   room_ = false;
-  worker->post(NewExec{event("/no-room")});
+  worker->post(new_exec(event("/no-room")));
   worker->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
   EXPECT_EQ(metrics_.get(Metric::kAlertsNotStored), 1U);
@@ -340,8 +344,8 @@ TEST_F(HistoryWorkerTest, AnAlertWaitsForItsFactsUntilTheDeadline) {
     return true;
   };
   const auto worker = start();
-  worker->post(NewExec{event("/a")});
-  worker->post(NewExec{event("/b")});
+  worker->post(new_exec(event("/a")));
+  worker->post(new_exec(event("/b")));
   worker->settle(200);  // they are not ready
   EXPECT_EQ(sent(), 0U);
   ASSERT_EQ(asked.size(), 2U);
@@ -363,11 +367,11 @@ TEST_F(HistoryWorkerTest, AnAlertWaitsForItsFactsUntilTheDeadline) {
 
 TEST_F(HistoryWorkerTest, AFullQueueRefusesNoControlItem) {
   const auto worker = start();
-  worker->post(NewExec{event("/first")});
+  worker->post(new_exec(event("/first")));
   worker->settle(10'000);
   while_it_waits(*worker, [&] {
     while (metrics_.get(Metric::kEventsDropped) == 0)
-      worker->post(NewExec{event("/new/" + std::string(10'000, 'x'))});
+      worker->post(new_exec(event("/new/" + std::string(10'000, 'x'))));
     worker->post(CoverageDeltas{{{20'000, 7, 0, 0, {}}}});
     worker->post(SinkPosition{"syslog", 1, 0});
     Config config = config_;
@@ -375,7 +379,7 @@ TEST_F(HistoryWorkerTest, AFullQueueRefusesNoControlItem) {
     worker->post(NewConfig{config, {"ecs_file"}});
   });
   worker->settle(20'000);
-  worker->post(NewExec{event("/last")});
+  worker->post(new_exec(event("/last")));
   worker->settle(20'000);
   EXPECT_EQ(value_of(config_.database, "SELECT execs FROM coverage_by_day"),
             "7");

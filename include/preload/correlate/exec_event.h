@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -80,6 +81,12 @@ struct ExecEvent {
 
 // As it leaves the correlator: shared from then on, never copied or changed.
 using ExecEventPtr = std::shared_ptr<const ExecEvent>;
+
+// The event itself if it has a user name, else a copy with the name that
+// `name_of` gives for its uid. Audit's enriched records have the name, so
+// copies are rare.
+[[nodiscard]] ExecEventPtr with_user(
+    ExecEventPtr event, const std::function<std::string(uint32_t)>& name_of);
 
 // About how much memory it holds, for the bounds of queues. Bytes.
 [[nodiscard]] size_t weight(const ExecEvent& event);

@@ -67,7 +67,7 @@ class Relay {
   // if some sink has taken it, and is counted; false when none has.
   [[nodiscard]] bool send_unstored(Alert alert);
   // Best effort; a full queue (1024 events, 8 MiB) drops and counts.
-  void send_event(ExecEvent event);
+  void send_event(ExecEventPtr event);
   // The sinks open their files again, and failed ones are tried at once.
   void reopen();
   // Other sinks from now on. One whose name was there before goes on where that
@@ -98,7 +98,7 @@ class Relay {
     int64_t retry_at_ns = 0;
   };
   struct Inbox {
-    std::deque<ExecEvent> events;
+    std::deque<ExecEventPtr> events;
     size_t event_bytes = 0;
     std::optional<Sinks> sinks;
     std::optional<uint64_t> replaced;

@@ -22,13 +22,13 @@ namespace preload {
 
 // What the store thread is given, in order.
 struct NewExec {
-  ExecEvent event;
+  ExecEventPtr event;
   // Made at the first try to store it, so that no later one charges its user
   // or counts it again.
   std::optional<std::vector<Decision>> decided = {};
 };
 struct MissedExec {
-  ExecEvent event;
+  ExecEventPtr event;
 };
 struct CoverageDeltas {
   std::vector<CoverageDelta> deltas;
