@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -10,7 +11,16 @@ namespace preload {
 
 std::thread start_thread(std::string name, std::function<void()> body,
                          ThreadFailed failed) {
-  return std::thread([name = std::move(name), body = std::move(body),
+  // Signals of the process are for the main thread, also while an abandoned
+  // call of a test still runs. Those that a thread causes itself are not
+  // blocked.
+  sigset_t blocked{};
+  sigset_t before{};
+  ::sigfillset(&blocked);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS})
+    ::sigdelset(&blocked, own);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  std::thread thread([name = std::move(name), body = std::move(body),
                       failed = std::move(failed)] {
     ::pthread_setname_np(::pthread_self(), name.c_str());
     try {
@@ -21,6 +31,8 @@ std::thread start_thread(std::string name, std::function<void()> body,
       failed("the " + name + " thread failed: " + error.what());
     }
   });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
 }
 
 }  // namespace preload

@@ -174,7 +174,7 @@ void Pipeline::on_exec(ExecEventPtr event) {
       config_.unaudited == UnauditedPolicy::kIgnore)
     return;
   event = with_user(std::move(event), [this](uint32_t uid) {
-    return enricher_.name_if_known(uid);
+    return enricher_->name_if_known(uid);
   });
   // A loader's options stand for variables; it may have both.
   const auto watched = [this](std::string_view name) {

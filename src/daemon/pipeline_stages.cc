@@ -96,18 +96,21 @@ Status Pipeline::start_history() {
       [this](SinkPosition position) { history_->post(std::move(position)); },
       metrics_, clock_,
       Backoff{timing_.sink_retry / kNanosPerMilli,
-              timing_.sink_retry_most / kNanosPerMilli},
-      failed);
+              timing_.sink_retry_most / kNanosPerMilli});
   history_ = std::make_unique<HistoryWriter>(
       std::move(*opened), std::move(*rule), config_, config_file_,
       std::move(names), metrics_, clock_,
       HistoryWriter::Outlet{
-          [this](const Alert& alert) { return enricher_.submit(alert); },
+          [this](const Alert& alert) { return enricher_->submit(alert); },
           [this] { relay_->wake(); },
           [this](uint64_t database) { relay_->database_replaced(database); },
           [this](const Alert& alert) { return relay_->send_unstored(alert); }},
       [this](uint32_t uid) { return user_names_.name_of(uid); }, failed,
       timing_);
+  enricher_ = std::make_unique<Enricher>(
+      user_names_, clock_,
+      [this](Facts facts) { history_->post(std::move(facts)); });
+  relay_->start(failed);
   return {};
 }
 
@@ -202,7 +205,8 @@ Pipeline::~Pipeline() {
   capture_.reset();
   if (relay_)
     relay_->stop(0);
-  enricher_.stop();
+  if (enricher_)
+    enricher_->stop();
   history_.reset();
   relay_.reset();
 }
@@ -242,7 +246,8 @@ void Pipeline::shut_down() {
   history_->post(CoverageDeltas{correlator_->take_coverage()});
   history_->settle(kSettleMs);
   relay_->stop(kRelayStopMs);
-  enricher_.stop();
+  if (enricher_)
+    enricher_->stop();
   history_->stop();
   write_metrics(config_, metrics_);
   ::unlink(config_.state_file.c_str());

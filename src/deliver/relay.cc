@@ -33,14 +33,16 @@ size_t weight(const Alert& alert) {
 }  // namespace
 
 Relay::Relay(std::string database, Sinks sinks, PostPosition post_position,
-             Metrics& metrics, const Clock& clock, Backoff backoff,
-             ThreadFailed failed)
+             Metrics& metrics, const Clock& clock, Backoff backoff)
     : path_(std::move(database)),
       post_position_(std::move(post_position)),
       metrics_(metrics),
       clock_(clock),
       backoff_(backoff) {
   use_sinks(std::move(sinks));
+}
+
+void Relay::start(ThreadFailed failed) {
   thread_ = start_thread(
       "relay", [this] { run(); }, std::move(failed));
 }

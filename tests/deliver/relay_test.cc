@@ -119,13 +119,15 @@ class RelayTest : public testing::Test {
                                Backoff backoff) {
     Relay::Sinks list = sinks(journals);
     must(store_->set_sinks(names_));
-    return std::make_unique<Relay>(
+    auto relay = std::make_unique<Relay>(
         path_, std::move(list),
         [this](const SinkPosition& position) {
           const std::lock_guard lock(mutex_);
           positions_.push_back(position);
         },
         metrics_, clock_, backoff);
+    relay->start([](const std::string& what) { ADD_FAILURE() << what; });
+    return relay;
   }
   // Stores so many alerts; they are ready.
   void store(int count) {

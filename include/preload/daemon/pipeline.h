@@ -109,8 +109,8 @@ class Pipeline final : public ExecHandler {
   Pulse inventory_pulse_;
 
   UserNames user_names_{clock_};
-  Enricher enricher_{user_names_, clock_,
-                     [this](Facts facts) { history_->post(std::move(facts)); }};
+  // Started with the other stages: its thread has their privileges.
+  std::unique_ptr<Enricher> enricher_;
   // In the order of the data, last stage first.
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<HistoryWriter> history_;

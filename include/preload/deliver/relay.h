@@ -51,11 +51,13 @@ class Relay {
 
   // `database` is the path of the history, which exists.
   Relay(std::string database, Sinks sinks, PostPosition post_position,
-        Metrics& metrics, const Clock& clock, Backoff backoff = {},
-        ThreadFailed failed = {});
+        Metrics& metrics, const Clock& clock, Backoff backoff = {});
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();  // stop(0)
+
+  // Starts the thread: once positions can be posted.
+  void start(ThreadFailed failed);
 
   // Any thread, as all of these; none blocks.
   //
