@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,10 +10,8 @@
 #include <system_error>
 #include <utility>
 
-#include "preload/base/emergency_log.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
-#include "preload/base/thread.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
@@ -24,211 +20,20 @@
 namespace preload {
 namespace {
 
-// How long records are left to gather after the first has woken us. Reading
-// each as it comes costs a wake-up apiece. The socket holds some 240 of them,
-// auditd's own queue 2000 more: after a batch that was large they gather less,
-// or not at all.
+// How long records gather after the first one has ended a wait: reading each as
+// it arrives costs one wake-up per record. The socket holds some 240 of them
+// and auditd's own queue 2000 more, so after a large batch they gather for a
+// shorter time or not at all.
 constexpr int64_t kGatherNs = 12 * kNanosPerMilli;
 constexpr int64_t kGatherLessNs = 4 * kNanosPerMilli;
 constexpr size_t kLargeBytes = size_t{8} << 10;
 constexpr size_t kHugeBytes = size_t{24} << 10;
-// From an exec to its decision, with audit_wait and a slow database.
+// The most from an exec to its decision: audit_wait and a slow database.
 constexpr uint64_t kUndecidedSeconds = 15;
-// The watchdog wants a sign of life.
+// Longest wait, since the watchdog expects a beat each second.
 constexpr int64_t kBeatMs = 1'000;
-// Of the two seconds that an end may take.
-constexpr int64_t kLateMs = 300;
-constexpr int kLateStepMs = 10;
-constexpr int64_t kSettleMs = 700;
-constexpr int64_t kRelayStopMs = 700;
-// An output may hang with its file system, and starting again does not mend
-// that; so the relay has longer than the others.
-constexpr unsigned kRelayPatience = 10;
-
-std::vector<std::string> names_of(const Relay::Sinks& sinks) {
-  std::vector<std::string> names;
-  for (const auto& sink : sinks)
-    names.emplace_back(sink->name());
-  return names;
-}
 
 }  // namespace
-
-Pipeline::Pipeline(Config config, std::string config_file, int input,
-                   Fd signals, pid_t parent, const Timing& timing)
-    : timing_(timing),
-      config_(std::move(config)),
-      config_file_(std::move(config_file)),
-      input_(input),
-      signals_(std::move(signals)),
-      parent_(parent),
-      failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      started_us_(clock_.wall_us()) {}
-
-Result<std::unique_ptr<Pipeline>> Pipeline::open(const Config& config,
-                                                 std::string config_file,
-                                                 int input, Fd signals,
-                                                 pid_t parent,
-                                                 const Timing& timing) {
-  std::unique_ptr<Pipeline> pipeline(
-      new Pipeline(config, std::move(config_file), input, std::move(signals),
-                   parent, timing));
-  auto capture = ExecCapture::open(config.capture, pipeline->metrics_);
-  if (!capture)
-    return tl::unexpected(capture.error());
-  pipeline->capture_ = std::move(*capture);
-  return pipeline;
-}
-
-Status Pipeline::start_listeners() {
-  return capture_->start(config_.realtime_priority, config_.capture_env_vars);
-}
-
-Status Pipeline::start(StateLines standing,
-                       const std::function<Status()>& confine) {
-  standing_ = std::move(standing);
-  if (Status started = start_history(); !started)
-    return started;
-  const std::string line =
-      fmt::format("capture mode {}{}{}", to_string(capture_->mode()),
-                  capture_->reason().empty() ? "" : ": ", capture_->reason());
-  log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
-  if (Status released = capture_->release(confine); !released)
-    return released;
-  return start_input();
-}
-
-Status Pipeline::start_history() {
-  auto opened = open_or_recreate(config_.database, clock_);
-  if (!opened)
-    return tl::unexpected(opened.error());
-  Store& store = *opened->store;
-  auto rule = make_rule(config_, config_file_, store.created_at_us());
-  if (!rule)
-    return tl::unexpected(rule.error());
-  const auto baseline_taken = store.reached(Milestone::kBaselineTaken);
-  if (!baseline_taken)
-    return tl::unexpected(baseline_taken.error());
-  rule->inventory_is_baseline = !*baseline_taken;
-  auto sinks = make_sinks(config_, clock_);
-  std::vector<std::string> names = names_of(sinks);
-  const auto failed = [this](const std::string& what) {
-    fail_from_thread(what);
-  };
-  relay_ = std::make_unique<Relay>(
-      config_.database, std::move(sinks),
-      [this](SinkPosition position) { history_->post(std::move(position)); },
-      metrics_, clock_,
-      Backoff{timing_.sink_retry / kNanosPerMilli,
-              timing_.sink_retry_most / kNanosPerMilli},
-      failed);
-  history_ = std::make_unique<HistoryWriter>(
-      std::move(*opened), std::move(*rule), config_, config_file_,
-      std::move(names), metrics_, clock_,
-      HistoryWriter::Outlet{
-          [this](const Alert& alert) { return enricher_.submit(alert); },
-          [this] { relay_->wake(); },
-          [this](uint64_t database) { relay_->database_replaced(database); },
-          [this](const Alert& alert) { return relay_->send_unstored(alert); }},
-      [this](uint32_t uid) { return user_names_.name_of(uid); }, failed,
-      timing_);
-  return {};
-}
-
-Status Pipeline::start_input() {
-  auto parser = ExecParser::create();
-  if (!parser)
-    return tl::unexpected(parser.error());
-  parser_ = std::make_unique<ExecParser>(std::move(*parser));
-  late_ = std::make_unique<LateReader>(capture_->proc(), capture_->watched());
-  correlator_ = std::make_unique<Correlator>(
-      clock_, metrics_, *this,
-      [this](std::vector<Exec>& execs) {
-        capture_->drain([&](const ExecNotice& notice,
-                            std::unique_ptr<ExecSnapshot> snapshot) {
-          execs.push_back(exec_of(notice, std::move(snapshot)));
-        });
-      },
-      [this](LateRequest&& request) { return late_->post(std::move(request)); },
-      Correlator::Options{config_.audit_wait * kNanosPerSecond});
-  assembler_ =
-      std::make_unique<Assembler>(clock_, metrics_, *correlator_, *parser_);
-  reader_ = std::make_unique<RecordReader>(
-      input_, metrics_,
-      [this](std::string_view line) { assembler_->on_record(line); });
-  start_inventory(now_ticks());
-  start_watchdog();
-  write_state();
-  log_info(fmt::format(
-      "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
-      fmt::join(config_.capture_env_vars, ", "), config_.database));
-  return {};
-}
-
-// The programs that run already, apart from those that the listeners see.
-void Pipeline::start_inventory(uint64_t before_ticks) {
-  inventory_done_ = false;
-  inventory_ = start_thread(
-      "inventory",
-      [this, names = config_.capture_env_vars, before_ticks] {
-        const WatchList watched(names);
-        const size_t processes = take_inventory(
-            capture_->proc(), watched, before_ticks, clock_, stopping_,
-            inventory_pulse_,
-            [this](ExecEventPtr event) { history_->post(NewExec{*event}); });
-        if (!stopping_)
-          history_->post(InventoryDone{processes});
-        inventory_done_ = true;
-      },
-      [this](const std::string& what) { fail_from_thread(what); });
-}
-
-// Which stage may be silent for how long, see BOUNDS in the manual. Not watched
-// are the enricher's thread and the log's, for which nobody waits.
-void Pipeline::start_watchdog() {
-  watchdog_.set_bound(config_.watchdog);
-  watches_.push_back(watchdog_.watch({"input", &input_pulse_}));
-  watches_.push_back(watchdog_.watch({"store", &history_->pulse()}));
-  watches_.push_back(
-      watchdog_.watch({"relay", &relay_->pulse(), {}, kRelayPatience}));
-  watches_.push_back(watchdog_.watch({"inventory", &inventory_pulse_, [this] {
-                                        return inventory_done_.load();
-                                      }}));
-  capture_->register_with(watchdog_);
-  watchdog_.start([](const Watchdog::Stuck& stuck) {
-    const std::string what = fmt::format(
-        "stage {} has made no progress for {} s", stuck.name, stuck.seconds);
-    if (!stuck.fatal) {
-      log_limited(LogLevel::kError, "stage-silent",
-                  what + ": an output hangs; alerts wait in the database");
-      return;
-    }
-    emergency_log(
-        what +
-        ": the process ends (exit status 6), so that auditd starts it "
-        "again");
-    // Nothing that a stuck stage could hold up.
-    ::_exit(kExitStuck);
-  });
-}
-
-Pipeline::~Pipeline() {
-  stopping_ = true;
-  // Stages end in the order of the data; the relay and the enricher post to the
-  // history until they have ended.
-  if (inventory_.joinable())
-    inventory_.join();
-  watches_.clear();
-  reader_.reset();
-  assembler_.reset();
-  correlator_.reset();
-  capture_.reset();
-  if (relay_)
-    relay_->stop(0);
-  enricher_.stop();
-  history_.reset();
-  relay_.reset();
-}
 
 Status Pipeline::run() {
   while (wait_and_read() == Turn::kGoOn)
@@ -238,8 +43,8 @@ Status Pipeline::run() {
   return failure_.empty() ? Status() : fail(failure_);
 }
 
-// While records gather, neither they nor the listeners wake us: what comes is
-// taken with them.
+// While records gather, neither they nor the listeners end the wait: what
+// arrives is handled with them.
 Pipeline::Turn Pipeline::wait_and_read() {
   input_pulse_.beat();
   const bool gathering = gather_until_ns_ != 0;
@@ -330,7 +135,7 @@ int Pipeline::wait_milliseconds() {
       due = std::min(due, deadline.value_or(due));
   }
   const int64_t left = due - clock_.monotonic_ns();
-  // Up, or we would wake a moment too early.
+  // Rounded up, or the wait would end too early.
   return static_cast<int>(
       std::clamp<int64_t>(left / kNanosPerMilli + 1, 0, kBeatMs));
 }
@@ -424,7 +229,7 @@ void Pipeline::reload() {
   late_->set_watched(capture_->watched());
   correlator_->set_options({config_.audit_wait * kNanosPerSecond});
   auto sinks = make_sinks(config_, clock_);
-  history_->post(NewConfig{config_, names_of(sinks)});
+  history_->post(NewConfig{config_, sink_names(sinks)});
   relay_->set_sinks(std::move(sinks));
   watchdog_.set_bound(config_.watchdog);
   log_info("configuration reloaded from " + config_file_);
@@ -433,49 +238,6 @@ void Pipeline::reload() {
 void Pipeline::write_state() const {
   write_state_file(config_, config_file_, started_us_, *capture_, standing_,
                    metrics_);
-}
-
-// ---- The end
-
-void Pipeline::fail_from_thread(const std::string& what) {
-  {
-    const std::lock_guard lock(failure_mutex_);
-    if (failure_.empty())
-      failure_ = what;
-  }
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
-}
-
-// What is not read by then counts as missed.
-void Pipeline::finish_late_reads() {
-  const int64_t until_ns = clock_.monotonic_ns() + kLateMs * kNanosPerMilli;
-  while (late_->pending() > 0 && clock_.monotonic_ns() < until_ns) {
-    pollfd wait{late_->fd(), POLLIN, 0};
-    ::poll(&wait, 1, kLateStepMs);
-    take_late_results();
-  }
-  late_->close();
-  take_late_results();
-}
-
-void Pipeline::shut_down() {
-  stopping_ = true;
-  inventory_.join();
-  // What auditd wrote before it went is still in the socket. What has come is
-  // told even when no more can be read.
-  [[maybe_unused]] const auto state = reader_->drain();
-  finish_late_reads();
-  assembler_->flush();
-  correlator_->finish();
-  capture_.reset();
-  history_->post(CoverageDeltas{correlator_->take_coverage()});
-  history_->settle(kSettleMs);
-  relay_->stop(kRelayStopMs);
-  enricher_.stop();
-  history_->stop();
-  write_metrics(config_, metrics_);
-  ::unlink(config_.state_file.c_str());
 }
 
 }  // namespace preload

@@ -52,6 +52,14 @@ std::vector<std::unique_ptr<Sink>> make_sinks(const Config& config,
   return sinks;
 }
 
+std::vector<std::string> sink_names(
+    const std::vector<std::unique_ptr<Sink>>& sinks) {
+  std::vector<std::string> names;
+  for (const auto& sink : sinks)
+    names.emplace_back(sink->name());
+  return names;
+}
+
 LogSink log_sink(const std::string& socket) {
   static const SystemClock kClock;
   auto client = std::make_shared<SyslogSocket>(

@@ -21,13 +21,16 @@ namespace preload {
 [[nodiscard]] std::vector<std::unique_ptr<Sink>> make_sinks(
     const Config& config, const Clock& clock);
 
+[[nodiscard]] std::vector<std::string> sink_names(
+    const std::vector<std::unique_ptr<Sink>>& sinks);
+
 // Writes the daemon's own log lines to syslog, facility daemon; never waits.
 [[nodiscard]] LogSink log_sink(const std::string& socket);
 
 // Lines of the state file, "key: value", that do not change while it runs.
 using StateLines = std::vector<std::pair<std::string, std::string>>;
 
-// Both log a failure (once a minute) and go on.
+// Both log a failure, at most once a minute.
 void write_metrics(const Config& config, const Metrics& metrics);
 void write_state_file(const Config& config, const std::string& config_file,
                       int64_t started_us, const ExecCapture& capture,
