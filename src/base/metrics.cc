@@ -119,9 +119,10 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kStoreQueueHighWater, kGauge, kHigh, "queue=\"store\"", kHighHelp,
      "for the database, at most 16,384"},
     {Metric::kRelayQueue, kGauge, kQueue, "queue=\"relay\"", kQueueHelp,
-     "for the outputs"},
+     "for the outputs, in memory: alerts that are not stored, and documents of "
+     "`ecs_events = all`"},
     {Metric::kRelayQueueHighWater, kGauge, kHigh, "queue=\"relay\"", kHighHelp,
-     "for the outputs, at most 1024"},
+     "the same"},
     {Metric::kPendingExecs, kGauge, "audisp_preload_pending_execs", "",
      "Execs waiting for their audit event or snapshot.", ""},
     {Metric::kTermsStored, kGauge, "audisp_preload_terms_stored", "",

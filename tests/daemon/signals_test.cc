@@ -16,6 +16,12 @@
 namespace preload {
 namespace {
 
+// To the main thread of a process: other tests leave threads behind that do not
+// block signals.
+int send(int signal, pid_t process = ::getpid()) {
+  return ::tgkill(process, process, signal);
+}
+
 // Signals of a test must not stay blocked or pending in the next.
 class Signals : public testing::Test {
  protected:
@@ -34,7 +40,7 @@ class Signals : public testing::Test {
   }
 
   SignalMeaning meaning_of(int signal, pid_t parent = 1) {
-    EXPECT_EQ(::kill(::getpid(), signal), 0);
+    EXPECT_EQ(send(signal), 0);
     return next_signal(fd_, parent);
   }
 
@@ -57,19 +63,19 @@ TEST_F(Signals, StopOnlyByTheParent) {
   EXPECT_EQ(meaning_of(SIGTERM, ::getppid()), SignalMeaning::kNone);
   const pid_t stranger = ::fork();
   if (stranger == 0) {
-    ::kill(::getppid(), SIGTERM);
+    send(SIGTERM, ::getppid());
     ::_exit(0);
   }
   ::waitpid(stranger, nullptr, 0);
   EXPECT_EQ(next_signal(fd_, ::getpid()), SignalMeaning::kNone);
-  ::kill(::getpid(), SIGTERM);
+  send(SIGTERM);
   EXPECT_EQ(next_signal(fd_, ::getpid()), SignalMeaning::kStop);
 }
 
 TEST_F(Signals, MakeTheDescriptorReadable) {
   pollfd wait{fd_.get(), POLLIN, 0};
   EXPECT_EQ(::poll(&wait, 1, 0), 0);
-  ::kill(::getpid(), SIGHUP);
+  send(SIGHUP);
   EXPECT_EQ(::poll(&wait, 1, 0), 1);
   EXPECT_EQ(next_signal(fd_, 1), SignalMeaning::kReload);
   EXPECT_EQ(::poll(&wait, 1, 0), 0);
