@@ -97,6 +97,10 @@ Status Pipeline::start_history() {
       metrics_, clock_,
       Backoff{timing_.sink_retry / kNanosPerMilli,
               timing_.sink_retry_most / kNanosPerMilli});
+  // Answers only what the history submits.
+  enricher_ = std::make_unique<Enricher>(
+      user_names_, clock_,
+      [this](Facts facts) { history_->post(std::move(facts)); });
   history_ = std::make_unique<HistoryWriter>(
       std::move(*opened), std::move(*rule), config_, config_file_,
       std::move(names), metrics_, clock_,
@@ -107,9 +111,6 @@ Status Pipeline::start_history() {
           [this](const Alert& alert) { return relay_->send_unstored(alert); }},
       [this](uint32_t uid) { return user_names_.name_of(uid); }, failed,
       timing_);
-  enricher_ = std::make_unique<Enricher>(
-      user_names_, clock_,
-      [this](Facts facts) { history_->post(std::move(facts)); });
   relay_->start(failed);
   return {};
 }
