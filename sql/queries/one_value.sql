@@ -49,7 +49,7 @@ WITH chosen AS (
          || CASE WHEN json_extract(library.value, '$.writable_by_others')
                  THEN ', writable by others' ELSE '' END
          || CASE WHEN json_extract(library.value, '$.mapped')
-                 THEN ', mapped' ELSE ', not mapped' END
+                 THEN ', mapped' ELSE '' END
          || coalesce(', sha256 ' || json_extract(library.value, '$.sha256'),
                      '')
   FROM chosen

@@ -104,7 +104,8 @@ json library_json(const LibraryFact& library, Cutter& cutter) {
   object["size"] = library.size;
   object["mtime"] = iso_time(library.mtime_us);
   put(object, "sha256", escaped(library.sha256));
-  object["mapped"] = library.mapped;
+  if (library.mapped)  // else unknown
+    object["mapped"] = true;
   return object;
 }
 

@@ -130,7 +130,7 @@ void add_library(Fields& fields, const AlertFacts& facts) {
       fields.word("lib_sha256", library.sha256);
     if (library.writable_by_others)
       fields.word("lib_writable", "yes");
-    fields.word("lib_mapped", library.mapped ? "yes" : "no");
+    fields.word("lib_mapped", library.mapped ? "yes" : "unknown");
   }
   if (facts.libraries.size() > 1)
     fields.number("libs", static_cast<int64_t>(facts.libraries.size()));

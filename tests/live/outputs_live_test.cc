@@ -154,6 +154,8 @@ TEST_F(DefaultLive, AlertsNameTheFileOfTheLibrary) {
                 .size(),
             1U)
       << fmt::format("{}", fmt::join(audit.messages(), "\n"));
+  // The program has ended: that it did not load the library is not known.
+  EXPECT_TRUE(audit.messages_with({"lib_mapped=no"}).empty());
 }
 
 TEST_F(OutputsLive, LogrotateTurnsTheEcsFileOver) {

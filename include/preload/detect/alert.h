@@ -40,7 +40,7 @@ struct LibraryFact {
   std::string sha256;  // hexadecimal; empty: not computed
   // It, or a directory above it; others could put it there.
   bool writable_by_others = false;
-  bool mapped = false;  // the process did map it
+  bool mapped = false;  // it was seen mapped; false: unknown
 };
 
 // From the commit of an alert until it is sent without more facts.
