@@ -134,8 +134,8 @@ void Assembler::end(OpenEvents::const_iterator event) {
   if (handler_.wanted(ended.token) == AuditHandler::Wanted::kNo)
     return;
   Result<AuditExec> parsed = parser_.parse(ended.records);
-  // The scan and libauparse read the same text; should they ever disagree on
-  // whose exec it was, the scan is what the owner decided on.
+  // Both read the same text. Should they disagree about the pid, the handler's
+  // decision was made on that of the scan.
   if (!parsed || parsed->pid != ended.scanned.pid) {
     cut(ended);
     parsed = ended.scanned;

@@ -22,10 +22,10 @@ namespace {
 // Some 5,000 exec messages of 100 bytes with the kernel's overhead, should a
 // CPU be kept from its listener for long.
 constexpr int kSocketBuffer = 4 << 20;
-// Wake the owner although no watched variable was seen.
+// Above this the owner is woken although no watched variable was seen.
 constexpr size_t kRingHigh = kMaxSnapshot / 64;
 
-// Ends a recv(2); nobody else has a use for it here.
+// Ends a recv(2). Not used otherwise in this process.
 constexpr int kStopSignal = SIGUSR2;
 // A read takes milliseconds at most, unless it hangs.
 constexpr auto kStopPatience = std::chrono::milliseconds(200);
@@ -140,7 +140,7 @@ bool ExecListener::stop() {
   for (Worker& worker : workers_) {
     if (!worker.thread.joinable())
       continue;
-    // Again and again, since one could come just before recv(2).
+    // Repeatedly, since a signal may arrive just before recv(2).
     while (!worker.ended && std::chrono::steady_clock::now() < deadline) {
       ::pthread_kill(worker.thread.native_handle(), kStopSignal);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -211,7 +211,7 @@ void ExecListener::listen(ByteRing& ring) {
 void ExecListener::take(std::span<const std::byte> datagram,
                         SnapshotReader& reader, ByteRing& ring) {
   const auto message = parse_exec_message(datagram);
-  // One from before our time is the inventory's, or has ended.
+  // An older exec is read by the inventory, or its process has ended.
   if (!message || message->monotonic_ns < since_ns_)
     return;
   pulse_.beat();

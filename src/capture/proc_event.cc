@@ -67,7 +67,7 @@ Status subscribe(int fd) {
                                         1U << 1 /* PROC_EVENT_EXEC */};
   if (!send_request(fd, std::span(request).first(1)) ||
       !send_request(fd, request))
-    return fail("the process connector takes no subscription", errno);
+    return fail("cannot subscribe to the process connector", errno);
   return {};
 }
 
@@ -140,7 +140,7 @@ Result<Connector> Connector::open(std::span<sock_filter> filter,
         "cannot join the process connector (needs CAP_NET_ADMIN in "
         "the initial user namespace)",
         errno);
-  // Forced where we may; else what the system's limit leaves.
+  // Beyond the system's limit (rmem_max) where privileges allow it.
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes,
                    sizeof buffer_bytes) != 0)
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
@@ -180,7 +180,8 @@ Status probe_connector() {
         load<uint32_t>(datagram, kWhatOffset) != kWhatAck)
       continue;
     if (const auto error = load<uint32_t>(datagram, kPidOffset); error != 0)
-      return fail("the process connector refuses us", static_cast<int>(error));
+      return fail("the kernel refuses a subscription to the process connector",
+                  static_cast<int>(error));
     return {};
   }
   return fail(

@@ -348,7 +348,7 @@ void Correlator::advance() {
 void Correlator::finish() {
   refill();
   settle_due(true);
-  // Whose records did not come.
+  // The records of these did not come.
   while (!audited_.empty())
     settle_and_erase(audited_.begin());
   waiting_.expire(clock_.monotonic_ns(), true,

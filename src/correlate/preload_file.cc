@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kSeparators = ": \t\n";
 
-// glibc's own loop, slip and all.
+// The loop of glibc, with its error.
 void strip_comments(std::string& file) {
   size_t rest = file.size();
   while (rest > 0) {
