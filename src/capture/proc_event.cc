@@ -180,7 +180,7 @@ Status probe_connector() {
         load<uint32_t>(datagram, kWhatOffset) != kWhatAck)
       continue;
     if (const auto error = load<uint32_t>(datagram, kPidOffset); error != 0)
-      return fail("the kernel refuses a subscription to the process connector",
+      return fail("the process connector refuses the subscription",
                   static_cast<int>(error));
     return {};
   }
