@@ -206,9 +206,9 @@ of the interval.
 
 Each user has a quota, so that one user who invents a new value for each program
 does not hide the alerts of others. A user (the login user, or the real user if
-nobody logged in) may raise an alert as long as he has raised fewer than are
-left: one user alone gets half of `max_alerts`, two users get a third each. Root
-may use all of them. All containers together are one user, except for programs
+nobody logged in) may raise alerts while he has raised fewer than are left in
+the interval: one user alone gets half of `max_alerts`, two users get a third
+each. Root may use all of them. All containers together are one user, except for programs
 started by a login on this machine.
 )");
   add(duration("learning_period", kDurationOrZero, &Config::learning_period, 0),
