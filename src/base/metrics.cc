@@ -78,9 +78,9 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
      "exec; they are read late"},
     {Metric::kSnapshotsTruncated, kCounter, kDrops,
      "reason=\"snapshot_truncated\"", kDropsHelp,
-     "an exec had more watched values than its quota of the buffer, half "
-     "of what was free, or reading broke off. The rest is read late, "
-     "while the process lives"},
+     "an exec had more watched values than half of the free part of the "
+     "buffer, or reading broke off. The rest is read late, while the "
+     "process lives"},
     {Metric::kEventsDropped, kCounter, kDrops, "reason=\"store_queue_full\"",
      kDropsHelp,
      "events that the database did not accept in time; their values are "
@@ -126,7 +126,7 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kPendingExecs, kGauge, "audisp_preload_pending_execs", "",
      "Execs waiting for their audit event or snapshot.", ""},
     {Metric::kTermsStored, kGauge, "audisp_preload_terms_stored", "",
-     "Terms in the database.", ""},
+     "Terms in the database, counted every 5 s.", ""},
     {Metric::kHistoryHeld, kGauge, kQueue, "queue=\"held\"", kQueueHelp,
      "in memory while the database does not accept writes; 0 as long as it "
      "does"},

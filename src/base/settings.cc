@@ -100,8 +100,8 @@ std::vector<Setting> make_settings() {
       R"(
 The environment variables to watch: 1 to 64 different names of up to 255 bytes,
 separated by commas. Case matters. A `*` at the end of a name, but not alone,
-stands for any ending: `LD_*` watches every variable of the dynamic loader whose
-name has up to 256 bytes. A value may have any length that the kernel accepts
+stands for any ending: `LD_*` watches every variable of the dynamic loader (names
+of up to 256 bytes). A value may have any length that the kernel accepts
 (128 KiB). If a variable is set several times, each of its values counts.
 
 Elastic's `linux.advanced.capture_env_vars` has the same meaning, but accepts
@@ -293,7 +293,9 @@ it again.
           "ecs_events", "alerts or all", false, &Config::ecs_events,
           {{"alerts", EcsEvents::kAlerts}, {"all", EcsEvents::kAll}}),
       R"(
-- `alerts`: one document for each alert
+Which ECS documents are written.
+
+- `alerts`: one for each alert
 - `all`: also one for each exec with a watched variable, new or known. This is
 what the published Elastic rule searches. Such documents go to `ecs_file` and, if
 `syslog_format` is `ecs` or `cee`, to syslog. They are sent once and not stored;
@@ -303,14 +305,14 @@ one that cannot be sent is counted.
   add(word<bool>("audit_message", "yes or no", true, &Config::audit_message,
                  {{"yes", true}, {"no", false}}),
       R"(
-`yes`: each alert is also written into the audit trail, as a record of type
-`ANOM_EXEC`.
+Whether each alert is also written into the audit trail, as a record of type
+`ANOM_EXEC`: `yes` or `no`.
 )");
   add(path("metrics_file", false, &Config::metrics_file, true), R"(
 The absolute path of a file for the textfile collector of
 prometheus-node-exporter, which reads only names that end in `.prom`. The plugin
 writes it every 15 s and on `SIGUSR1` (mode 0644; a new file replaces the old
-one). `user` must be able to write its directory, as is always so in
+one). `user` must be able to write its directory, for example
 `/run/audisp-preload`. A symbolic link in the collector's directory, such as
 `/var/lib/prometheus/node-exporter`, may point there.
 )");
