@@ -218,7 +218,8 @@ alerts. One summary at the end reports how many there were, even if the plugin
 was not running at that moment. A database that is recreated has its learning
 period again. `0`: no learning period.
 )");
-  add({"exception", "field:pattern [and field:pattern ...], up to 10000 lines",
+  add({"exception",
+       "[not] field:pattern [and [not] field:pattern ...], up to 10000 lines",
        false, true, set_exception, get_exceptions},
       R"(
 New values that match raise no alert. This key may be repeated, up to 10,000
