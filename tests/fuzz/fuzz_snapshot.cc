@@ -9,6 +9,7 @@
 #include "preload/correlate/join.h"
 #include "preload/detect/loader_options.h"
 #include "preload/procfs/proc_parsers.h"
+#include "preload/store/event_json.h"
 
 namespace preload {
 
