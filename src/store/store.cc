@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/store.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <type_traits>
@@ -21,7 +22,7 @@ constexpr uint64_t kPutOffWal = uint64_t{32} << 20;
 constexpr std::string_view kCreatedAt = "created_at";
 
 // In this order: see the statements.
-constexpr std::string_view kPrune[] = {
+constexpr std::array<std::string_view, 5> kPrune{
     sql::statements_prune_sightings, sql::statements_prune_alerts,
     sql::statements_prune_terms, sql::statements_prune_missed,
     sql::statements_prune_unaudited};
