@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 #include "preload/base/text.h"
 
@@ -64,8 +65,11 @@ json set_members(const T& value) {
 
 void to_json(json& to, const AlertFacts& facts) {
   to["libraries"] = json::array();
-  for (const LibraryFact& library : facts.libraries)
-    to["libraries"].push_back(set_members(library));
+  for (const LibraryFact& library : facts.libraries) {
+    json object = set_members(library);
+    object["exists"] = library.exists;  // for queries, "no" is not "unknown"
+    to["libraries"].push_back(std::move(object));
+  }
   to["introducer"] = {{"pid", facts.introducer_pid},
                       {"executable", facts.introducer_executable}};
 }
