@@ -1,2 +1,2 @@
--- Up to ?2: what is beyond does not matter.
+-- At most ?2.
 SELECT count(*) FROM (SELECT 1 FROM sighting WHERE term_id = ?1 LIMIT ?2);

@@ -328,6 +328,8 @@ void Correlator::settle_unaudited(Exec& exec) {
 }
 
 void Correlator::give(ExecEvent&& event) {
+  if (event.user.empty() && event.capture != Capture::kNone)
+    event.user = out_.user_name(event.uid);
   auto shared = std::make_shared<const ExecEvent>(std::move(event));
   if (shared->capture == Capture::kNone)
     out_.on_missed(std::move(shared));

@@ -176,9 +176,6 @@ void Pipeline::on_exec(ExecEventPtr event) {
   if (event->origin == Origin::kUnaudited &&
       config_.unaudited == UnauditedPolicy::kIgnore)
     return;
-  event = with_user(std::move(event), [this](uint32_t uid) {
-    return enricher_->name_if_known(uid);
-  });
   // A loader's options stand for variables; it may have both.
   const auto watched = [this](std::string_view name) {
     return capture_->watched().matches(name);
@@ -193,6 +190,10 @@ void Pipeline::give(ExecEventPtr event) {
   if (config_.ecs_events == EcsEvents::kAll)
     relay_->send_event(event);
   history_->post(NewExec{std::move(event)});
+}
+
+std::string Pipeline::user_name(uint32_t uid) {
+  return enricher_->name_if_known(uid);
 }
 
 void Pipeline::on_missed(ExecEventPtr event) {

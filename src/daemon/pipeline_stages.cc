@@ -76,7 +76,7 @@ Status Pipeline::start(StateLines standing,
 }
 
 Status Pipeline::start_history() {
-  auto opened = open_or_recreate(config_.database, clock_);
+  auto opened = open_or_recreate(config_.database, clock_, timing_);
   if (!opened)
     return tl::unexpected(opened.error());
   Store& store = *opened->store;
@@ -110,9 +110,9 @@ Status Pipeline::start_history() {
           [this] { relay_->wake(); },
           [this](uint64_t database) { relay_->database_replaced(database); },
           [this](const Alert& alert) { return relay_->send_unstored(alert); }},
-      [this](uint32_t uid) { return user_names_.name_of(uid); }, failed,
-      timing_);
+      [this](uint32_t uid) { return user_names_.name_of(uid); }, timing_);
   relay_->start(failed);
+  history_->start(failed);
   return {};
 }
 

@@ -19,8 +19,6 @@ constexpr size_t kArgsBytes = 600;
 }  // namespace
 
 std::string audit_text(const Alert& alert) {
-  const ExecEvent& event = alert.event;
-  const std::string& value = alert.term.value;
   AuditText text;
   const auto id = static_cast<uint64_t>(alert.alert_id);
   if (alert.kind == AlertKind::kSummary)
@@ -28,6 +26,8 @@ std::string audit_text(const Alert& alert) {
         .encoded("info", alert.summary, kValueBytes)
         .number("alert", id)
         .text();
+  const ExecEvent& event = *alert.event;
+  const std::string& value = alert.term.value;
   text.word("op", "preload-term")
       .encoded("var", alert.term.variable, kNameBytes)
       .encoded("file", value, kValueBytes);

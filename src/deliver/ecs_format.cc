@@ -161,7 +161,7 @@ void add_alert_marks(json& document, const Alert& alert) {
 
 json new_term_document(const Alert& alert, const HostInfo& host,
                        Cutter& cutter) {
-  const ExecEvent& event = alert.event;
+  const ExecEvent& event = *alert.event;
   const Term& term = alert.term;
   const EnvVar first{term.variable, term.value};
   json document = frame_json(event.time_us, host);

@@ -26,7 +26,7 @@ bool fits(size_t entries, size_t bytes, size_t more) {
 }
 
 size_t weight(const Alert& alert) {
-  return sizeof alert + preload::weight(alert.event) +
+  return sizeof alert + (alert.event ? preload::weight(*alert.event) : 0) +
          alert.term.variable.size() + alert.term.value.size();
 }
 

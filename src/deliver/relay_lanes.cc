@@ -136,9 +136,9 @@ void Relay::taken(const Lane& lane, const Alert& alert) {
   if (last)
     metrics_.add(Metric::kAlertsSent);
   if (!first || alert.kind != AlertKind::kNewTerm ||
-      alert.event.origin != Origin::kExec)
+      alert.event->origin != Origin::kExec)
     return;
-  const int64_t micros = clock_.wall_us() - alert.event.time_us;
+  const int64_t micros = clock_.wall_us() - alert.event->time_us;
   metrics_.observe_latency(static_cast<double>(std::max<int64_t>(micros, 0)) /
                            kMicrosPerSecond);
 }

@@ -137,7 +137,7 @@ void add_library(Fields& fields, const AlertFacts& facts) {
 }
 
 void add_extras(Fields& fields, const Alert& alert) {
-  const ExecEvent& event = alert.event;
+  const ExecEvent& event = *alert.event;
   if (event.origin != Origin::kExec)
     fields.word("origin", to_string(event.origin));
   if (event.secure.value_or(false))
@@ -160,7 +160,7 @@ void add_extras(Fields& fields, const Alert& alert) {
 
 // Everything after args.
 std::string tail(const Alert& alert) {
-  const ExecEvent& event = alert.event;
+  const ExecEvent& event = *alert.event;
   Fields fields;
   fields.number("pid", event.pid);
   fields.number("ppid", event.ppid);
@@ -197,11 +197,11 @@ std::string new_term_line(const Alert& alert, size_t limit) {
   if (in_quotes(name).size() > kNameBytes)
     after_value = fmt::format(" variable_bytes={}", name.size());
   Fields exe;
-  exe.quote("exe", alert.event.executable, kPathBytes);
+  exe.quote("exe", alert.event->executable, kPathBytes);
   after_value += exe.text();
   const std::string rest = tail(alert);
 
-  const std::string command = command_line(alert.event.argv);
+  const std::string command = command_line(alert.event->argv);
   const auto args_in = [&](size_t room) {
     return quoted(" args=", command, room,
                   fmt::format(" args_bytes={}", command.size()));

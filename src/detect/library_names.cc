@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/detect/library_names.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <array>
 
@@ -14,18 +12,13 @@ namespace {
 constexpr size_t kMaxCandidates = 64;
 constexpr size_t kMaxDirectories = 32;
 
-const std::string& machine() {
-  static const std::string machine_name = [] {
-    utsname name{};
-    return ::uname(&name) == 0 ? std::string(name.machine) : std::string();
-  }();
-  return machine_name;
-}
-
-// What $LIB may stand for; which of them is a matter of the distribution.
-std::array<std::string, 3> lib_directories() {
-  return {"lib/" + machine() + "-linux-gnu", "lib64", "lib"};
-}
+// What the tokens stand for.
+struct Expansion {
+  std::string_view origin;
+  std::string_view platform;
+  // $LIB is one of these, which one is a matter of the distribution.
+  std::array<std::string, 3> lib;
+};
 
 bool part_of_name(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
@@ -44,18 +37,18 @@ size_t token_length(std::string_view text, std::string_view name) {
   return end < text.size() && part_of_name(text[end]) ? 0 : end;
 }
 
-std::string expand_with(std::string_view text, std::string_view origin,
+std::string expand_with(std::string_view text, const Expansion& tokens,
                         std::string_view lib) {
   std::string out;
   while (!text.empty()) {
     size_t length = 0;
     if (text.front() == '$') {
       if ((length = token_length(text, "ORIGIN")) != 0)
-        out += origin;
+        out += tokens.origin;
       else if ((length = token_length(text, "LIB")) != 0)
         out += lib;
       else if ((length = token_length(text, "PLATFORM")) != 0)
-        out += machine();
+        out += tokens.platform;
     }
     if (length == 0)
       out += text[length++];
@@ -71,9 +64,9 @@ void add(std::vector<std::string>& list, std::string path, size_t most) {
 }
 
 void add_expanded(std::vector<std::string>& list, std::string_view text,
-                  std::string_view origin, size_t most) {
-  for (const std::string& lib : lib_directories())
-    add(list, expand_with(text, origin, lib), most);
+                  const Expansion& tokens, size_t most) {
+  for (const std::string& lib : tokens.lib)
+    add(list, expand_with(text, tokens, lib), most);
 }
 
 // The parts of `text` between any of `separators`, empty ones too.
@@ -110,20 +103,24 @@ std::vector<std::string> library_names(std::string_view variable,
 
 std::vector<std::string> library_candidates(
     std::string_view name, std::string_view origin,
-    const std::vector<std::string>& search) {
+    const std::vector<std::string>& search, std::string_view platform) {
+  const Expansion tokens{
+      origin,
+      platform,
+      {"lib/" + std::string(platform) + "-linux-gnu", "lib64", "lib"}};
   std::vector<std::string> candidates;
   if (name.find('/') != std::string_view::npos) {
-    add_expanded(candidates, name, origin, kMaxCandidates);
+    add_expanded(candidates, name, tokens, kMaxCandidates);
     return candidates;
   }
   std::vector<std::string> directories;
   for (const std::string& list : search)
     for_each_part(list, ":;", [&](std::string_view part) {
-      add_expanded(directories, part.empty() ? "." : part, origin,
+      add_expanded(directories, part.empty() ? "." : part, tokens,
                    kMaxDirectories);
     });
   for (const char* prefix : {"/", "/usr/", "/usr/local/"})
-    for (const std::string& lib : lib_directories())
+    for (const std::string& lib : tokens.lib)
       directories.push_back(prefix + lib);
   for (const std::string& directory : directories)
     add(candidates, directory + "/" + std::string(name), kMaxCandidates);

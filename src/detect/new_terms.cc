@@ -35,7 +35,7 @@ uint64_t disk_bytes(const ExecEvent& event) {
   return bytes;
 }
 
-// What a new term is when neither exception nor limit comes into it.
+// What a new term is when neither an exception nor a quota applies.
 Verdict verdict_of_new(const ExecEvent& event, const Rule& rule) {
   if (event.origin == Origin::kInventory && rule.inventory_is_baseline)
     return Verdict::kBaseline;
@@ -47,28 +47,6 @@ Verdict verdict_of_new(const ExecEvent& event, const Rule& rule) {
 }
 
 }  // namespace
-
-std::string_view to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kKnown:
-      return "known";
-    case Verdict::kNew:
-      return "new";
-    case Verdict::kCapped:
-      return "capped";
-    case Verdict::kExcepted:
-      return "excepted";
-    case Verdict::kLearned:
-      return "learned";
-    case Verdict::kBaseline:
-      return "baseline";
-    case Verdict::kRecorded:
-      return "recorded";
-    case Verdict::kFlooded:
-      return "flooded";
-  }
-  return "";
-}
 
 bool counts_as_history(Verdict verdict) {
   return verdict != Verdict::kExcepted && verdict != Verdict::kRecorded &&
@@ -125,12 +103,12 @@ Result<Verdict> NewTerms::judge(const ExecEvent& event,
 }
 
 Result<std::vector<Decision>> NewTerms::decide(const ExecEvent& event,
-                                               int64_t now_us,
-                                               History& history) {
+                                               int64_t now_us, History& history,
+                                               std::string user) {
   std::vector<Decision> decisions;
-  FieldValues values(event);
+  FieldValues values(event, std::move(user));
   std::optional<uint64_t> event_bytes;
-  for (Term& term : terms_.terms_of(event)) {
+  for (Term& term : terms_.terms_of(values)) {
     Decision decision{std::move(term), Verdict::kKnown, std::nullopt};
     const auto applying = std::find_if(
         rule_.exceptions.begin(), rule_.exceptions.end(),

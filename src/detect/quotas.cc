@@ -13,7 +13,7 @@
 namespace preload {
 namespace {
 
-constexpr size_t kWorst = 10;
+constexpr size_t kListed = 10;
 constexpr int64_t kDayMicros = kDay * kMicrosPerSecond;
 
 // True when a window of `length` that began at `start` is over. A clock that
@@ -74,24 +74,16 @@ void Quotas::begin_interval(int64_t now_us) {
 
 void Quotas::end_interval(int64_t end_us) {
   for (auto& [owner, account] : accounts_) {
-    if (account.capped + account.flooded != 0) {
-      if (!ended_)
-        ended_ = OverrunSummary{*interval_start_us_, 0, 0, 0, {}, 0};
-      ended_->until_us = end_us;
-      ended_->capped += account.capped;
-      ended_->flooded += account.flooded;
-      const bool room =
-          ended_users_.size() < kMaxUsers || ended_users_.contains(owner);
-      const QuotaOwner told = room ? owner : QuotaOwner{};
-      Overrun& overrun = ended_users_[told];
-      overrun.owner = told;
-      overrun.capped += account.capped;
-      overrun.flooded += account.flooded;
-    }
-    account.raised = account.capped = account.flooded = 0;
+    account.raised = 0;
+    if (account.refused() == 0)
+      continue;
+    if (!since_us_)
+      since_us_ = interval_start_us_;
+    until_us_ = end_us;
   }
-  std::erase_if(accounts_,
-                [](const auto& entry) { return entry.second.new_terms == 0; });
+  std::erase_if(accounts_, [](const auto& entry) {
+    return entry.second.new_terms + entry.second.refused() == 0;
+  });
   raised_ = 0;
   interval_start_us_.reset();
 }
@@ -143,21 +135,26 @@ bool Quotas::take_alert(const ExecEvent& event, int64_t now_us) {
 
 std::optional<OverrunSummary> Quotas::take_overruns(int64_t now_us) {
   roll(now_us);
-  if (!ended_)
+  if (!since_us_)
     return std::nullopt;
-  OverrunSummary summary = std::move(*ended_);
-  for (const auto& [owner, overrun] : ended_users_)
-    summary.users.push_back(overrun);
+  OverrunSummary summary{*since_us_, until_us_, 0, 0, {}, 0};
+  for (auto& [owner, account] : accounts_) {
+    if (account.refused() == 0)
+      continue;
+    summary.capped += account.capped;
+    summary.flooded += account.flooded;
+    summary.users.push_back({owner, account.capped, account.flooded});
+    account.capped = account.flooded = 0;
+  }
   std::stable_sort(summary.users.begin(), summary.users.end(),
                    [](const Overrun& a, const Overrun& b) {
                      return a.capped + a.flooded > b.capped + b.flooded;
                    });
-  if (summary.users.size() > kWorst) {
-    summary.more_users = summary.users.size() - kWorst;
-    summary.users.resize(kWorst);
+  if (summary.users.size() > kListed) {
+    summary.more_users = summary.users.size() - kListed;
+    summary.users.resize(kListed);
   }
-  ended_.reset();
-  ended_users_.clear();
+  since_us_.reset();
   return summary;
 }
 

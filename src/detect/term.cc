@@ -41,10 +41,9 @@ std::vector<std::string> values_of(FieldValues& values, Field field) {
 using Context = std::vector<std::string>;
 
 // Every combination of one value of each field.
-std::vector<Context> combinations(const ExecEvent& event,
+std::vector<Context> combinations(FieldValues& values,
                                   const std::vector<Field>& fields) {
   std::vector<Context> contexts{Context()};
-  FieldValues values(event);
   for (const Field field : fields) {
     std::vector<Context> longer;
     for (const Context& context : contexts) {
@@ -59,11 +58,6 @@ std::vector<Context> combinations(const ExecEvent& event,
 }
 
 }  // namespace
-
-bool is_term_field(std::string_view name) {
-  return std::find(kTermFields.begin(), kTermFields.end(), name) !=
-         kTermFields.end();
-}
 
 std::span<const std::string_view> term_fields() {
   return kTermFields;
@@ -103,7 +97,9 @@ std::string_view FieldValues::get(Field field) {
       return *uid_;
     case Field::kUserName:
       // Never empty for a user: an exception for all but root would match.
-      return event_.user.empty() ? get(Field::kUserId) : event_.user;
+      if (!event_.user.empty())
+        return event_.user;
+      return user_.empty() ? get(Field::kUserId) : user_;
     case Field::kUserAuditId:
       if (!auid_)
         auid_ = id_text(event_.auid);
@@ -118,11 +114,6 @@ std::string_view FieldValues::get(Field field) {
       return *args_;
   }
   return {};
-}
-
-std::string field_value(const ExecEvent& event, std::string_view field) {
-  const auto known = parse_field(field);
-  return known ? std::string(FieldValues(event).get(*known)) : std::string();
 }
 
 TermMaker::TermMaker(std::span<const std::string> fields) {
@@ -144,8 +135,9 @@ Digest TermMaker::digest_of(const Term& term) {
   return sha_.finish();
 }
 
-std::vector<Term> TermMaker::terms_of(const ExecEvent& event) {
-  const std::vector<Context> contexts = combinations(event, context_);
+std::vector<Term> TermMaker::terms_of(FieldValues& values) {
+  const ExecEvent& event = values.event();
+  const std::vector<Context> contexts = combinations(values, context_);
   std::vector<Term> terms;
   terms.reserve(event.env.size() * contexts.size());
   std::unordered_set<Digest, DigestHash> seen;
@@ -159,15 +151,6 @@ std::vector<Term> TermMaker::terms_of(const ExecEvent& event) {
     }
   }
   return terms;
-}
-
-Digest digest_of(std::span<const std::string> fields, const Term& term) {
-  return TermMaker(fields).digest_of(term);
-}
-
-std::vector<Term> terms_of(const ExecEvent& event,
-                           std::span<const std::string> fields) {
-  return TermMaker(fields).terms_of(event);
 }
 
 }  // namespace preload

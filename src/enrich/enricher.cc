@@ -131,7 +131,7 @@ void Enricher::look_up(const AlertJob& job) {
   const auto deadline = steady_clock::now() + std::chrono::nanoseconds(left_ns);
   // The job's own: it may come back when nobody waits any more.
   struct Task {
-    ExecEvent event;
+    ExecEventPtr event;
     Term term;
     AlertFacts facts;
   };
@@ -141,15 +141,16 @@ void Enricher::look_up(const AlertJob& job) {
   answer.raised_at_us = alert.raised_at_us;
   if (call_.run([task, deadline] {
         close_all_for_this_thread();
-        task->facts = inspect(task->event, task->term, deadline);
+        task->facts = inspect(*task->event, task->term, deadline);
       }))
     answer.facts = std::move(task->facts);
   // Audit's own word, where there is one, stays.
-  if (alert.event.user.empty())
-    answer.names.emplace_back(alert.event.uid, names_.name_of(alert.event.uid));
-  if (alert.event.login_user.empty())
-    answer.names.emplace_back(alert.event.auid,
-                              names_.name_of(alert.event.auid));
+  if (alert.event->user.empty())
+    answer.names.emplace_back(alert.event->uid,
+                              names_.name_of(alert.event->uid));
+  if (alert.event->login_user.empty())
+    answer.names.emplace_back(alert.event->auid,
+                              names_.name_of(alert.event->auid));
   answer_(std::move(answer));
 }
 

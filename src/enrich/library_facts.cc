@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -28,6 +29,14 @@ constexpr int kMaxAncestors = 32;
 constexpr int kMaxDepth = 128;  // directories above a file
 
 using TimePoint = std::chrono::steady_clock::time_point;
+
+const std::string& platform() {
+  static const std::string kMachine = [] {
+    utsname name{};
+    return ::uname(&name) == 0 ? std::string(name.machine) : std::string();
+  }();
+  return kMachine;
+}
 
 bool passed(TimePoint deadline) {
   return std::chrono::steady_clock::now() >= deadline;
@@ -77,7 +86,8 @@ class FactFinder {
     for (std::string& name : library_names(term.variable, term.value)) {
       if (passed(deadline_))
         return;
-      const auto candidates = library_candidates(name, origin, search);
+      const auto candidates =
+          library_candidates(name, origin, search, platform());
       facts.libraries.push_back(library(std::move(name), candidates, mapped));
     }
   }

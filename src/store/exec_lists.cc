@@ -2,7 +2,6 @@
 #include "preload/store/exec_lists.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -19,43 +18,16 @@ std::string short_form(std::string_view bytes) {
 
 }  // namespace
 
-Status ExecLists::prepare() {
-  return prepare_all(database_,
-                     {{&missed_add_, sql::statements_missed_add},
-                      {&missed_trim_, sql::statements_missed_trim},
-                      {&unaudited_add_, sql::statements_unaudited_add},
-                      {&unaudited_trim_, sql::statements_unaudited_trim}});
-}
-
 void ExecLists::Waiting::add(Row row) {
   rows.push_back(std::move(row));
-  ++open;
-  if (rows.size() <= kWaiting)
-    return;
-  rows.pop_front();
-  if (written > 0)
-    --written;
-  open = std::min(open, rows.size());
-}
-
-void ExecLists::Waiting::commit() {
-  rows.erase(rows.begin(),
-             std::next(rows.begin(), static_cast<std::ptrdiff_t>(written)));
-  open = written = 0;
+  if (rows.size() > kWaiting)
+    rows.pop_front();
+  open = std::min(open + 1, rows.size());
 }
 
 void ExecLists::Waiting::rollback() {
   rows.resize(rows.size() - open);
-  open = written = 0;
-}
-
-template <class Each>
-Status ExecLists::Waiting::write(Each&& each) {
-  for (size_t i = written; i < rows.size(); ++i)
-    if (Status done = each(rows[i]); !done)
-      return done;
-  written = rows.size();
-  return {};
+  open = 0;
 }
 
 ExecLists::Row ExecLists::row_of(const ExecEvent& event) {
@@ -82,8 +54,7 @@ void ExecLists::add_unaudited(int64_t term_id, const ExecEvent& event) {
 }
 
 void ExecLists::commit() {
-  missed_.commit();
-  unaudited_.commit();
+  missed_.open = unaudited_.open = 0;
 }
 
 void ExecLists::rollback() {
@@ -91,29 +62,30 @@ void ExecLists::rollback() {
   unaudited_.rollback();
 }
 
-bool ExecLists::idle() const {
+bool ExecLists::empty() const {
   return missed_.rows.empty() && unaudited_.rows.empty();
 }
 
-Status ExecLists::write() {
-  if (!missed_.rows.empty()) {
-    Status done = missed_.write([this](const Row& row) -> Status {
-      return missed_add_.run(row.at_us, to_string(row.reason), row.executable,
-                             row.args, row.pid, row.uid, row.audit_id);
-    });
+void ExecLists::clear() {
+  missed_.rows.clear();
+  unaudited_.rows.clear();
+}
+
+Status ExecLists::write(Database& database) const {
+  Status done;
+  for (const Row& row : missed_.rows)
     if (done)
-      done = missed_trim_.run(kKept);
-    if (!done)
-      return done;
-  }
-  if (unaudited_.rows.empty())
-    return {};
-  Status done = unaudited_.write([this](const Row& row) -> Status {
-    return unaudited_add_.run(row.term_id, row.at_us, row.pid, row.executable,
-                              row.args, row.uid);
-  });
-  if (done)
-    done = unaudited_trim_.run(kKept);
+      done = database.run(sql::statements_missed_add, row.at_us,
+                          to_string(row.reason), row.executable, row.args,
+                          row.pid, row.uid, row.audit_id);
+  for (const Row& row : unaudited_.rows)
+    if (done)
+      done = database.run(sql::statements_unaudited_add, row.term_id, row.at_us,
+                          row.pid, row.executable, row.args, row.uid);
+  if (done && !missed_.rows.empty())
+    done = database.run(sql::statements_missed_trim, kKept);
+  if (done && !unaudited_.rows.empty())
+    done = database.run(sql::statements_unaudited_trim, kKept);
   return done;
 }
 

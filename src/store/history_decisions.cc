@@ -2,6 +2,7 @@
 // What the items of the store's queue mean.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "preload/base/text.h"
@@ -34,8 +35,8 @@ Status HistoryWriter::apply(HistoryItem& item, Effects& effects) {
   return {};  // a barrier
 }
 
-// The first inventory of a database is its baseline. Perhaps not at the first
-// try: the database decides whether it was taken.
+// The first inventory of a database is its baseline. A transaction that failed
+// is repeated, so the database says whether it was taken.
 Status HistoryWriter::end_inventory(size_t processes, Effects& effects) {
   const auto taken = store_->reached(Milestone::kBaselineTaken);
   if (!taken)
@@ -55,7 +56,7 @@ Status HistoryWriter::end_inventory(size_t processes, Effects& effects) {
       effects);
 }
 
-// Once, when it is over, also if that was while nothing ran.
+// Once, when it is over, even if the plugin did not run at that time.
 Status HistoryWriter::end_learning(Effects& effects) {
   if (auto set = store_->set_reached(Milestone::kLearningEnded); !set)
     return set;
@@ -67,41 +68,70 @@ Status HistoryWriter::end_learning(Effects& effects) {
                    effects);
 }
 
-bool HistoryWriter::learns() {
+bool HistoryWriter::is_learning() {
   if (config_.learning_period == 0)
     return false;
   const auto ended = store_->reached(Milestone::kLearningEnded);
   return ended && !*ended;
 }
 
-// Once for each exec, however often it takes to store it: each time is charged
-// to its user and counted.
 Status HistoryWriter::decide(NewExec& exec, History& history) {
   if (exec.decided)
     return {};
-  if (exec.event->user.empty() && rule_.rule().uses(Field::kUserName)) {
+  const ExecEvent& event = *exec.event;
+  std::string user;
+  if (event.user.empty() && rule_.rule().uses(Field::kUserName)) {
     pulse_.beat();
-    exec.event = with_user(std::move(exec.event), user_name_);
+    user = user_name_(event.uid);
   }
-  auto decisions = rule_.decide(*exec.event, clock_.wall_us(), history);
+  auto decisions =
+      rule_.decide(event, clock_.wall_us(), history, std::move(user));
   if (!decisions)
     return tl::unexpected(decisions.error());
-  tally_.count(*decisions, exec.event->time_us, rule_.rule());
   exec.decided = std::move(*decisions);
+  count(exec);
   return {};
+}
+
+void HistoryWriter::count(const NewExec& exec) {
+  metrics_.add(Metric::kMatched, exec.decided->empty() ? 0 : 1);
+  for (const Decision& decision : *exec.decided) {
+    if (decision.exception) {
+      Hits& hits = hits_[rule_.rule().exceptions.at(*decision.exception).text];
+      ++hits.count;
+      hits.last_us = std::max(hits.last_us, exec.event->time_us);
+    }
+    switch (decision.verdict) {
+      case Verdict::kKnown:
+        metrics_.add(Metric::kTermsKnown);
+        break;
+      case Verdict::kExcepted:
+        metrics_.add(Metric::kTermsExcepted);
+        break;
+      case Verdict::kFlooded:
+        metrics_.add(Metric::kTermsFlooded);
+        break;
+      case Verdict::kCapped:
+        metrics_.add(Metric::kAlertsCapped);
+        [[fallthrough]];
+      default:
+        metrics_.add(Metric::kTermsNew);
+        break;
+    }
+  }
 }
 
 Status HistoryWriter::apply_exec(NewExec& exec, Effects& effects) {
   if (Status decided = decide(exec, *store_); !decided)
     return decided;
-  auto raised = store_->record(*exec.event, *exec.decided, severity());
+  auto raised = store_->record(exec.event, *exec.decided, severity());
   if (!raised)
     return tl::unexpected(raised.error());
   for (Alert& alert : *raised) {
     if (outage_ && outage_->alerted(alert.term.digest)) {
       if (auto sent = store_->set_direct(alert.alert_id); !sent)
         return sent;
-    } else if (alert.state == AlertState::kQueued) {
+    } else if (!alert.capped) {
       effects.raised.push_back(std::move(alert));
     }
   }
@@ -128,7 +158,7 @@ Status HistoryWriter::apply_config(const NewConfig& item, Effects& effects) {
     rule->inventory_is_baseline = rule_.rule().inventory_is_baseline;
     rule_.set_rule(std::move(*rule));
     config_ = item.config;
-    learning_ = learns();
+    learning_ = is_learning();
   }
   return {};
 }

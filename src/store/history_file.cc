@@ -12,11 +12,15 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
 #include "preload/sql.h"
 
@@ -24,10 +28,8 @@ namespace preload {
 namespace {
 
 constexpr mode_t kMode = 0640;
-constexpr std::chrono::milliseconds kLockStep{50};
-constexpr int kLockSteps = 100;
-// A check of the whole file reads all of it; of a larger one that would be
-// felt at start.
+constexpr int64_t kLockStep = 50 * kNanosPerMilli;
+// A check reads the whole file; for a larger one it would delay the start.
 constexpr int64_t kCheckedBytes = int64_t{32} << 20;
 
 Result<Fd> open_or_create(const std::string& path) {
@@ -35,19 +37,20 @@ Result<Fd> open_or_create(const std::string& path) {
   if (fd || fd.error().code.value() != ENOENT)
     return fd;
   fd = open_trusted(path, O_RDWR | O_CREAT | O_EXCL, kMode);
-  // Whatever the umask: readers are of the file's group.
+  // Whatever the umask: readers are in the file's group.
   if (fd && ::fchmod(fd->get(), kMode) != 0)
     return fail("cannot set the mode of " + path, errno);
   return fd;
 }
 
-Status lock_out_others(const Fd& fd, const std::string& path) {
-  for (int step = 0; step < kLockSteps; ++step) {
+Status lock_out_others(const Fd& fd, const std::string& path,
+                       const Timing& timing) {
+  for (int64_t waited = 0; waited <= timing.busy; waited += kLockStep) {
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
       return {};
     if (errno != EWOULDBLOCK && errno != EINTR)
       return fail("cannot lock " + path, errno);
-    std::this_thread::sleep_for(kLockStep);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kLockStep));
   }
   return fail(path + " is in use by another audisp-preload: stop that first",
               EBUSY);
@@ -61,8 +64,8 @@ uint32_t number_at(std::string_view header, size_t offset) {
   return value;
 }
 
-// The size of the file. Refuses what is not ours by its first bytes alone; an
-// empty file is a database to be.
+// The size of the file; 0: a database is to be created in it. Refuses the file
+// of another program by its header alone.
 Result<int64_t> examine(const Fd& fd, const std::string& path) {
   constexpr std::string_view kMagic("SQLite format 3\0", 16);
   std::array<char, 100> bytes{};
@@ -92,16 +95,13 @@ Result<int64_t> examine(const Fd& fd, const std::string& path) {
 Status migrate(Database& database, int64_t version) {
   const std::string& path = database.path();
   for (int64_t next = version; next < schema_version(); ++next) {
-    Transaction transaction(database);
-    const std::string_view sql = sql::kMigrations[static_cast<size_t>(next)];
-    Status done = transaction.begin();
-    if (done)
-      done = database.execute(std::string(sql));
-    if (done)
-      done =
-          database.execute(fmt::format("PRAGMA user_version = {}", next + 1));
-    if (done)
-      done = transaction.commit();
+    const std::string sql(sql::kMigrations[static_cast<size_t>(next)]);
+    const Status done = database.transact([&]() -> Status {
+      if (Status migrated = database.execute(sql); !migrated)
+        return migrated;
+      return database.execute(
+          fmt::format("PRAGMA user_version = {}", next + 1));
+    });
     if (!done)
       return tl::unexpected(
           Error{done.error().code,
@@ -113,13 +113,14 @@ Status migrate(Database& database, int64_t version) {
 
 Status prepare_schema(Database& database, int64_t size, bool& created) {
   const std::string& path = database.path();
-  // Undoes what was half written, too: nothing may be left of our file then.
+  // This also rolls back what was half written, after which the file may be
+  // empty.
   const Result<int64_t> pages = database.integer("PRAGMA page_count");
   if (!pages)
     return tl::unexpected(pages.error());
   if (*pages == 0) {
-    // By itself and before the write-ahead log, so that whenever we are
-    // killed the file is empty or says whose it is.
+    // By itself and before the write-ahead log, so that after a kill at any
+    // moment the file is empty or has our application id.
     if (Status set = database.execute(
             fmt::format("PRAGMA application_id = {}", kApplicationId));
         !set)
@@ -143,6 +144,27 @@ Status prepare_schema(Database& database, int64_t size, bool& created) {
   return migrate(database, *version);
 }
 
+// A symbolic link that leads nowhere is there too.
+bool is_there(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(
+      std::filesystem::symlink_status(path, ignored));
+}
+
+// Free: a database may be damaged twice in a second.
+std::string aside_name(const std::string& path, int64_t now_us) {
+  // 2026-11-24T02:03:04.567Z as 20261124T020304: no colons in a file name.
+  std::string stamp;
+  for (const char c : iso_time(now_us).substr(0, 19))
+    if (c != '-' && c != ':')
+      stamp += c;
+  const std::string first = path + ".damaged-" + stamp + "Z";
+  std::string name = first;
+  for (int number = 2; is_there(name); ++number)
+    name = first + "-" + std::to_string(number);
+  return name;
+}
+
 }  // namespace
 
 int64_t schema_version() {
@@ -150,21 +172,18 @@ int64_t schema_version() {
 }
 
 Status check_content(Database& database) {
-  auto statement = database.prepare("PRAGMA quick_check(1)");
-  if (!statement)
-    return tl::unexpected(statement.error());
-  Cursor row = statement->query();
-  const Result<bool> got = row.next();
-  if (!got)
-    return tl::unexpected(got.error());
-  if (*got && row.text(0) == "ok")
+  std::string found;
+  const auto take = [&](const Cursor& row) { found = row.text(0); };
+  if (Status read = database.each_row("PRAGMA quick_check(1)", take); !read)
+    return read;
+  if (found == "ok")
     return {};
-  return tl::unexpected(
-      corrupt(database.path() + ": " + std::string(row.text(0))));
+  return tl::unexpected(corrupt(database.path() + ": " + found));
 }
 
-Result<HistoryFile> open_history(const std::string& path) {
-  // SQLite keeps files beside the database, and believes them.
+Result<HistoryFile> open_history(const std::string& path,
+                                 const Timing& timing) {
+  // SQLite trusts the files that it keeps beside the database.
   if (Status safe = check_trusted_directory(directory_of(path)); !safe)
     return tl::unexpected(safe.error());
   HistoryFile file;
@@ -172,12 +191,12 @@ Result<HistoryFile> open_history(const std::string& path) {
   if (!fd)
     return tl::unexpected(fd.error());
   file.lock = std::move(*fd);
-  if (Status locked = lock_out_others(file.lock, path); !locked)
+  if (Status locked = lock_out_others(file.lock, path, timing); !locked)
     return tl::unexpected(locked.error());
   const Result<int64_t> size = examine(file.lock, path);
   if (!size)
     return tl::unexpected(size.error());
-  auto database = Database::open(path, Database::Access::kReadWrite);
+  auto database = Database::open(path, Database::Access::kReadWrite, timing);
   if (!database)
     return tl::unexpected(database.error());
   file.database = std::move(*database);
@@ -193,6 +212,20 @@ bool in_place(const HistoryFile& file, const std::string& path) {
   return ::lstat(path.c_str(), &there) == 0 &&
          ::fstat(file.lock.get(), &ours) == 0 && there.st_dev == ours.st_dev &&
          there.st_ino == ours.st_ino;
+}
+
+Result<std::string> move_damaged(const std::string& path, int64_t wall_us) {
+  std::string aside = aside_name(path, wall_us);
+  if (std::rename(path.c_str(), aside.c_str()) != 0)
+    return fail("cannot move the damaged database " + path + " to " + aside,
+                errno);
+  for (const char* suffix : {"-wal", "-shm"}) {
+    const std::string from = path + suffix;
+    // Most often there is none.
+    [[maybe_unused]] const int ignored =
+        std::rename(from.c_str(), (aside + suffix).c_str());
+  }
+  return aside;
 }
 
 }  // namespace preload

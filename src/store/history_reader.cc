@@ -13,7 +13,7 @@
 namespace preload {
 
 Result<HistoryReader> HistoryReader::open(const std::string& path) {
-  // SQLite's own message does not tell the two apart.
+  // SQLite's own message is the same for both.
   if (::access(path.c_str(), R_OK) != 0)
     return fail(errno == ENOENT
                     ? path +
@@ -41,14 +41,13 @@ Result<int64_t> HistoryReader::term_count() {
 }
 
 Result<PendingAlerts> HistoryReader::pending_alerts() {
-  Result<Statement> statement =
-      database_->prepare(sql::statements_alerts_pending);
-  if (!statement)
-    return tl::unexpected(statement.error());
-  Cursor row = statement->query();
-  if (const Result<bool> found = row.next(); !found)
-    return tl::unexpected(found.error());
-  return PendingAlerts{row.integer(0), row.integer(1)};
+  PendingAlerts pending;
+  return database_
+      ->each_row(sql::statements_alerts_pending,
+                 [&](const Cursor& row) {
+                   pending = {row.integer(0), row.integer(1)};
+                 })
+      .map([&] { return pending; });
 }
 
 Result<int64_t> HistoryReader::created_at_us() {
@@ -56,34 +55,24 @@ Result<int64_t> HistoryReader::created_at_us() {
 }
 
 Result<std::vector<ExceptionHits>> HistoryReader::exception_hits() {
-  Result<Statement> list = database_->prepare(sql::statements_exception_list);
-  if (!list)
-    return tl::unexpected(list.error());
   std::vector<ExceptionHits> hits;
-  Cursor row = list->query();
-  while (true) {
-    const Result<bool> more = row.next();
-    if (!more)
-      return tl::unexpected(more.error());
-    if (!*more)
-      return hits;
+  const auto take = [&](const Cursor& row) {
     hits.push_back({unescaped(row.text(0)).value_or(std::string(row.text(0))),
                     row.integer(1), row.integer(2)});
-  }
+  };
+  return database_->each_row(sql::statements_exception_list, take).map([&] {
+    return std::move(hits);
+  });
 }
 
 Result<std::optional<DayCoverage>> HistoryReader::coverage_of(int64_t day) {
-  Result<Statement> statement = database_->prepare(sql::statements_coverage_of);
-  if (!statement)
-    return tl::unexpected(statement.error());
-  Cursor row = statement->query(day);
-  const Result<bool> found = row.next();
-  if (!found)
-    return tl::unexpected(found.error());
-  if (!*found)
-    return std::nullopt;
-  return DayCoverage{row.integer(0), row.integer(1), row.integer(2),
-                     row.integer(3)};
+  std::optional<DayCoverage> coverage;
+  const auto take = [&](const Cursor& row) {
+    coverage = {row.integer(0), row.integer(1), row.integer(2), row.integer(3)};
+  };
+  return database_->each_row(sql::statements_coverage_of, take, day).map([&] {
+    return coverage;
+  });
 }
 
 Result<int64_t> HistoryReader::last_term_id() {
@@ -92,18 +81,16 @@ Result<int64_t> HistoryReader::last_term_id() {
 
 Result<std::optional<StoredTerm>> HistoryReader::find_new_term(
     int64_t after, std::string_view variable, std::string_view value) {
-  Result<Statement> find = database_->prepare(sql::statements_term_named);
-  if (!find)
-    return tl::unexpected(find.error());
-  Cursor row = find->query(after, escaped(variable), escaped(value));
-  const Result<bool> found = row.next();
-  if (!found)
-    return tl::unexpected(found.error());
-  if (!*found)
-    return std::nullopt;
-  const auto text = [&](int column) { return std::string(row.text(column)); };
-  return StoredTerm{row.integer(0), text(1), text(2), row.integer(3),
-                    text(4),        text(5), text(6)};
+  std::optional<StoredTerm> term;
+  const auto take = [&](const Cursor& row) {
+    const auto text = [&](int column) { return std::string(row.text(column)); };
+    term = StoredTerm{row.integer(0), text(1), text(2), row.integer(3),
+                      text(4),        text(5), text(6)};
+  };
+  return database_
+      ->each_row(sql::statements_term_named, take, after, escaped(variable),
+                 escaped(value))
+      .map([&] { return term; });
 }
 
 Status HistoryReader::check_integrity() {

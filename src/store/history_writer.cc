@@ -14,9 +14,8 @@
 namespace preload {
 namespace {
 
-// One transaction; what a crash in the middle would repeat.
-constexpr size_t kBatch = 512;
 constexpr auto kIdle = std::chrono::milliseconds(1000);
+constexpr size_t kPruneRows = 200;
 
 }  // namespace
 
@@ -25,7 +24,7 @@ HistoryWriter::HistoryWriter(OpenedStore opened, Rule rule, Config config,
                              std::vector<std::string> sinks, Metrics& metrics,
                              const Clock& clock, Outlet outlet,
                              std::function<std::string(uint32_t)> user_name,
-                             ThreadFailed failed, const Timing& timing)
+                             const Timing& timing)
     : store_(std::move(opened.store)),
       rule_(std::move(rule)),
       config_(std::move(config)),
@@ -34,25 +33,22 @@ HistoryWriter::HistoryWriter(OpenedStore opened, Rule rule, Config config,
       metrics_(metrics),
       clock_(clock),
       outlet_(std::move(outlet)),
-      failed_(std::move(failed)),
       queue_(metrics),
       facts_wait_(clock),
-      held_(metrics),
-      tally_(metrics),
       user_name_(std::move(user_name)),
-      timing_(timing) {
-  learning_ = learns();
-  if (!opened.moved_to.empty())
-    announce(
-        fmt::format("history lost: the database was damaged and is now "
-                    "{}; a new one was begun",
-                    escaped(opened.moved_to)));
-  thread_ = start_thread(
-      "store", [this] { run(); }, failed_);
+      timing_(timing),
+      moved_to_(std::move(opened.moved_to)) {
+  learning_ = is_learning();
 }
 
 HistoryWriter::~HistoryWriter() {
   stop();
+}
+
+void HistoryWriter::start(ThreadFailed failed) {
+  failed_ = std::move(failed);
+  thread_ = start_thread(
+      "store", [this] { run(); }, failed_);
 }
 
 void HistoryWriter::stop() {
@@ -64,12 +60,14 @@ void HistoryWriter::stop() {
 }
 
 void HistoryWriter::run() {
+  if (!moved_to_.empty())
+    announce_loss("damaged", moved_to_);
   while (true) {
     const bool last = stopping_;
     pulse_.beat();
-    process(queue_.pop_all(patience()));
+    process(queue_.pop_all(wait_time()));
     if (queue_.take_large())
-      ::malloc_trim(0);  // or the memory of the largest ever stays with us
+      ::malloc_trim(0);  // or the process keeps the memory of the largest item
     if (last)
       flush_due_ns_ = 0;
     maintain();
@@ -80,13 +78,13 @@ void HistoryWriter::run() {
     if (last)
       break;
   }
-  if (!held_.empty())
-    log_error(fmt::format(
-        "{} events that were held could not be stored; their alerts were sent",
-        held_.size()));
+  if (outage_ && outage_->size() != 0)
+    log_error(
+        fmt::format("{} events could not be stored; their alerts were sent",
+                    outage_->size()));
 }
 
-std::chrono::milliseconds HistoryWriter::patience() const {
+std::chrono::milliseconds HistoryWriter::wait_time() const {
   const auto due = outage_ ? std::nullopt : facts_wait_.next_ns();
   if (!due)
     return kIdle;
@@ -108,11 +106,11 @@ void HistoryWriter::process(std::vector<HistoryItem> items) {
       const Status status = store_all(batch);
       stored = status.has_value();
       if (!stored)
-        begin_outage(status.error());
+        store_failed(status.error());
     }
     if (!stored)
       for (HistoryItem& item : batch)
-        keep(std::move(item));
+        add_to_outage(std::move(item));
     done += batch.size();
   }
 }
@@ -149,6 +147,78 @@ Status HistoryWriter::expire_facts() {
         return ready;
     return {};
   });
+}
+
+// ---- From time to time
+
+void HistoryWriter::maintain() {
+  const int64_t now_ns = clock_.monotonic_ns();
+  if (outage_) {
+    if (now_ns >= retry_due_ns_ || stopping_)
+      retry();
+    if (outage_)
+      return;
+  }
+  const bool flush_due = now_ns >= flush_due_ns_;
+  if (!overruns_)
+    overruns_ = rule_.take_overruns(clock_.wall_us());
+  const bool learned =
+      learning_ && rule_.rule().learning_until_us <= clock_.wall_us();
+  if (flush_due && !store_->in_place())
+    recreate("deleted or replaced while it was in use");
+  Status status = expire_facts();
+  if (status && (flush_due || overruns_ || learned)) {
+    flush_due_ns_ = now_ns + timing_.flush;
+    status = write_due(learned);
+  }
+  if (!status) {
+    store_failed(status.error());
+    return;
+  }
+  if (now_ns >= prune_due_ns_)
+    prune();
+}
+
+Status HistoryWriter::write_due(bool learned) {
+  const Status status = transact([&](Effects& effects) {
+    Status done;
+    if (overruns_)
+      done = summarise(to_string(*overruns_), effects);
+    if (done && learned)
+      done = end_learning(effects);
+    for (const auto& [text, hits] : hits_)
+      if (done)
+        done = store_->add_exception_hits(text, hits.count, hits.last_us);
+    return done;
+  });
+  if (!status)
+    return status;
+  learning_ = learning_ && !learned;
+  hits_.clear();
+  overruns_.reset();
+  if (const Status flushed = store_->flush(); !flushed) {
+    metrics_.add(Metric::kStoreErrors);
+    return flushed;
+  }
+  metrics_.add(Metric::kSightingsNotKept, store_->take_refused_sightings());
+  if (const auto terms = store_->term_count())
+    metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
+  return {};
+}
+
+void HistoryWriter::prune() {
+  prune_due_ns_ = clock_.monotonic_ns() + timing_.prune;
+  const int64_t keep = effective_retention(config_);
+  if (keep != 0) {
+    const auto pruned =
+        store_->prune(clock_.wall_us() - keep * kMicrosPerSecond, kPruneRows);
+    if (pruned && *pruned > 0)  // in small steps
+      prune_due_ns_ = clock_.monotonic_ns() + timing_.prune_again;
+  }
+  if (const auto maintained = store_->maintain(); !maintained)
+    log_limited(LogLevel::kWarning, "maintain",
+                "cannot copy the write-ahead log into the database: " +
+                    maintained.error().message());
 }
 
 }  // namespace preload

@@ -8,105 +8,152 @@
 
 #include "preload/base/text.h"
 #include "preload/sql.h"
+#include "preload/store/event_json.h"
 
 namespace preload {
 namespace {
 
-constexpr std::string_view kNewTermKind = "new_term";
-constexpr std::string_view kSummaryKind = "summary";  // OutboxReader too
+std::string exact(std::string_view text) {
+  // A column that somebody edited may not be in the escaped form.
+  return unescaped(text).value_or(std::string(text));
+}
 
-std::optional<std::string> audit_id(const ExecEvent& event) {
-  if (event.audit.serial == 0)
-    return std::nullopt;
-  return to_string(event.audit);
+std::vector<std::string> context_from(std::string_view text) {
+  std::vector<std::string> context;
+  const auto values = nlohmann::json::parse(text, nullptr, false);
+  if (!values.is_array())
+    return context;
+  for (const auto& value : values)
+    if (value.is_string())
+      context.push_back(exact(value.get_ref<const std::string&>()));
+  return context;
+}
+
+// Columns of alert_outbox.sql.
+enum Column : int {
+  kId,
+  kKind,
+  kRaisedAt,
+  kSeverity,
+  kRiskScore,
+  kFacts,
+  kSummaryText,
+  kDigest,
+  kVariable,
+  kValue,
+  kValueBytes,
+  kContext,
+  kExecId,
+  kEventAt,
+  kPid,
+  kDetail,
+  kReady,
+  kUser,
+  kLoginUser,
+};
+
+Term term_from(const Cursor& row) {
+  Term term;
+  const std::string_view digest = row.text(kDigest);
+  std::copy_n(digest.begin(), std::min(digest.size(), term.digest.size()),
+              term.digest.begin());
+  term.variable = exact(row.text(kVariable));
+  term.value = row.text(row.is_null(kValueBytes) ? kValue : kValueBytes);
+  term.context = context_from(row.text(kContext));
+  return term;
+}
+
+// Without its event.
+Alert alert_from(const Cursor& row) {
+  Alert alert;
+  alert.alert_id = row.integer(kId);
+  alert.kind = row.text(kKind) == kSummaryKind ? AlertKind::kSummary
+                                               : AlertKind::kNewTerm;
+  alert.raised_at_us = row.integer(kRaisedAt);
+  alert.severity = row.text(kSeverity);
+  alert.risk_score = static_cast<uint32_t>(row.integer(kRiskScore));
+  alert.summary = row.text(kSummaryText);
+  if (alert.kind == AlertKind::kNewTerm)
+    alert.term = term_from(row);
+  if (!row.is_null(kFacts))
+    alert.facts = facts_from_json(row.text(kFacts)).value_or(AlertFacts{});
+  return alert;
+}
+
+// An alert whose detail cannot be read is better sent without it than never.
+ExecEventPtr event_from(const Cursor& row) {
+  ExecEvent event;
+  if (auto stored = exec_event_from_json(row.text(kDetail))) {
+    event = std::move(*stored);
+  } else {
+    event.time_us = row.integer(kEventAt);
+    event.pid = static_cast<int32_t>(row.integer(kPid));
+  }
+  // Names that were looked up; those that audit gave stay.
+  if (event.user.empty())
+    event.user = exact(row.text(kUser));
+  if (event.login_user.empty() && event.auid != kUnsetId)
+    event.login_user = exact(row.text(kLoginUser));
+  return std::make_shared<const ExecEvent>(std::move(event));
 }
 
 }  // namespace
 
-ExecEvent event_for(const Term& term, const ExecEvent& event) {
+ExecEventPtr event_for(const Term& term, ExecEventPtr event) {
   size_t bytes = 0;
-  for (const EnvVar& variable : event.env)
+  for (const EnvVar& variable : event->env)
     bytes += variable.name.size() + variable.value.size();
-  if (bytes <= Outbox::kEnvBytes && !event.env.empty())
+  if (bytes <= kEnvBytes && !event->env.empty())
     return event;
-  ExecEvent copy = event;
-  copy.env = {{term.variable, term.value}};
-  return copy;
+  auto reduced = std::make_shared<ExecEvent>(*event);
+  reduced->env = {{term.variable, term.value}};
+  return reduced;
 }
 
-Status Outbox::prepare() {
-  return prepare_all(database_,
-                     {{&exec_add_, sql::statements_alert_exec_add},
-                      {&alert_add_, sql::statements_alert_add},
-                      {&alert_ready_, sql::statements_alert_ready},
-                      {&alert_all_ready_, sql::statements_alert_all_ready},
-                      {&alert_direct_, sql::statements_alert_direct},
-                      {&sink_configure_, sql::statements_sink_configure},
-                      {&sink_remove_, sql::statements_sink_remove},
-                      {&sink_position_, sql::statements_sink_position}});
+Result<std::unique_ptr<OutboxReader>> OutboxReader::open(
+    const std::string& path) {
+  auto database = Database::open(path, Database::Access::kReadOnly);
+  if (!database)
+    return tl::unexpected(database.error());
+  return std::unique_ptr<OutboxReader>(new OutboxReader(std::move(*database)));
 }
 
-Result<int64_t> Outbox::add_exec(const ExecEvent& event) {
-  raising_ = event;
-  const Status added = exec_add_.run(
-      event.time_us, event.pid, audit_id(event), escaped(event.executable),
-      escaped(command_line(event.argv)), event.uid, event.auid,
-      to_string(event.capture), to_json(event));
-  if (!added)
-    return tl::unexpected(added.error());
-  return database_.last_insert_id();
+Result<std::map<std::string, int64_t>> OutboxReader::cursors() {
+  std::map<std::string, int64_t> cursors;
+  const auto take = [&](const Cursor& row) {
+    cursors[std::string(row.text(0))] = row.integer(1);
+  };
+  return database_->each_row(sql::statements_sink_list, take).map([&] {
+    return std::move(cursors);
+  });
 }
 
-Result<Alert> Outbox::raise(int64_t exec_id, int64_t term_id, const Term& term,
-                            AlertState state, const AlertSeverity& mark) {
-  Alert alert;
-  alert.state = state;
-  alert.raised_at_us = clock_.wall_us();
-  alert.severity = mark.severity;
-  alert.risk_score = mark.risk_score;
-  alert.term = term;
-  if (state == AlertState::kQueued)
-    alert.event = event_for(term, raising_);
-  const Status added =
-      alert_add_.run(kNewTermKind, to_string(state),
-                     state != AlertState::kQueued, alert.raised_at_us, term_id,
-                     exec_id, mark.severity, mark.risk_score, nullptr);
-  if (!added)
-    return tl::unexpected(added.error());
-  alert.alert_id = database_.last_insert_id();
-  return alert;
-}
-
-Result<Alert> Outbox::raise_summary(const std::string& summary,
-                                    const AlertSeverity& mark) {
-  Alert alert;
-  alert.kind = AlertKind::kSummary;
-  alert.raised_at_us = clock_.wall_us();
-  alert.severity = mark.severity;
-  alert.risk_score = mark.risk_score;
-  alert.summary = summary;
-  const Status added = alert_add_.run(
-      kSummaryKind, to_string(alert.state), true, alert.raised_at_us, nullptr,
-      nullptr, mark.severity, mark.risk_score, summary);
-  if (!added)
-    return tl::unexpected(added.error());
-  alert.alert_id = database_.last_insert_id();
-  return alert;
-}
-
-Status Outbox::set_ready(int64_t alert_id, const AlertFacts* facts) {
-  return alert_ready_.run(alert_id, facts == nullptr
-                                        ? std::nullopt
-                                        : std::optional(to_json(*facts)));
-}
-
-Status Outbox::set_sinks(std::span<const std::string> names) {
-  const std::vector<std::string> list(names.begin(), names.end());
-  Status done = sink_remove_.run(nlohmann::json(list).dump());
-  for (const std::string& name : names)
-    if (done)
-      done = sink_configure_.run(name);
-  return done;
+Result<std::vector<Alert>> OutboxReader::read(int64_t after, size_t limit) {
+  std::vector<Alert> alerts;
+  // Alerts of one exec are adjacent; its detail can be long.
+  int64_t parsed = 0;
+  ExecEventPtr event;
+  size_t bytes = 0;
+  Cursor row = database_->query(sql::statements_alert_outbox, after, limit);
+  while (bytes < kBatchBytes) {
+    const Result<bool> more = row.next();
+    if (!more)
+      return tl::unexpected(more.error());
+    if (!*more || row.integer(kReady) == 0)
+      break;
+    Alert alert = alert_from(row);
+    if (alert.kind == AlertKind::kNewTerm) {
+      if (const int64_t exec_id = row.integer(kExecId); exec_id != parsed) {
+        event = event_from(row);
+        parsed = exec_id;
+      }
+      alert.event = event_for(alert.term, event);
+      bytes += weight(*alert.event);
+    }
+    bytes += alert.term.value.size();
+    alerts.push_back(std::move(alert));
+  }
+  return alerts;
 }
 
 }  // namespace preload

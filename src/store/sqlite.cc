@@ -5,7 +5,7 @@
 
 #include <array>
 #include <chrono>
-#include <cstring>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -13,11 +13,6 @@
 
 namespace preload {
 namespace {
-
-constexpr int kBusyTimeoutMs = 5000;
-// SQLite's own default; a commit that finds more in the log copies it.
-constexpr int kCheckpointPages = 1000;
-constexpr uint64_t kPageBytes = 4096;
 
 class SqliteCategory final : public std::error_category {
  public:
@@ -31,16 +26,15 @@ int primary(int code) {
   return code & 0xff;
 }
 
-// A reader that may not write the -shm file cannot mend it, and takes what it
-// sees while the writer changes it for a thing to be mended: that it looks
-// again helps. https://www.sqlite.org/rescode.html#readonly_recovery
+// A reader without write permission cannot recover the -shm file, and takes one
+// that the writer is changing for one that needs recovery. It tries again.
+// https://www.sqlite.org/rescode.html#readonly_recovery
 template <class Call>
-int look_until_whole(Call&& call) {
-  constexpr int kLooks = 100;
+int retry_recovery(Call&& call) {
+  constexpr int kRetries = 100;
   constexpr auto kPause = std::chrono::milliseconds(10);
   int code = call();
-  for (int look = 0; code == SQLITE_READONLY_RECOVERY && look < kLooks;
-       ++look) {
+  for (int i = 0; code == SQLITE_READONLY_RECOVERY && i < kRetries; ++i) {
     std::this_thread::sleep_for(kPause);
     code = call();
   }
@@ -65,9 +59,18 @@ Error corrupt(std::string context) {
   return {{SQLITE_CORRUPT, sqlite_category()}, std::move(context)};
 }
 
+Cursor::Cursor(Database& database, std::string_view sql)
+    : database_(&database) {
+  if (auto statement = database.prepared(sql))
+    statement_ = *statement;
+  else
+    unprepared_ = std::move(statement.error());
+}
+
 Cursor::Cursor(Cursor&& other) noexcept
     : database_(other.database_),
       statement_(std::exchange(other.statement_, nullptr)),
+      unprepared_(std::move(other.unprepared_)),
       started_(other.started_) {}
 
 Cursor::~Cursor() {
@@ -78,12 +81,14 @@ Cursor::~Cursor() {
 }
 
 Result<bool> Cursor::next() {
+  if (unprepared_)
+    return tl::unexpected(*unprepared_);
   if (!started_ && sqlite3_stmt_readonly(statement_) == 0) {
     if (const Status ready = database_->before_write(); !ready)
       return tl::unexpected(ready.error());
   }
   started_ = true;
-  const int code = look_until_whole([&] {
+  const int code = retry_recovery([&] {
     const int stepped = sqlite3_step(statement_);
     if (stepped == SQLITE_READONLY_RECOVERY)
       sqlite3_reset(statement_);
@@ -120,54 +125,37 @@ std::string_view Cursor::name(int column) const {
   return sqlite3_column_name(statement_, column);
 }
 
-Statement::Statement(Statement&& other) noexcept
-    : database_(other.database_),
-      statement_(std::exchange(other.statement_, nullptr)) {}
-
-Statement& Statement::operator=(Statement&& other) noexcept {
-  std::swap(database_, other.database_);
-  std::swap(statement_, other.statement_);
-  return *this;
-}
-
-Statement::~Statement() {
-  sqlite3_finalize(statement_);
-}
-
-std::optional<int> Statement::parameter(const std::string& name) const {
-  const int index = sqlite3_bind_parameter_index(statement_, name.c_str());
-  return index == 0 ? std::nullopt : std::optional(index);
-}
-
-std::string_view Statement::bytes_of(const Digest& digest) {
+std::string_view Cursor::bytes_of(const Digest& digest) {
   const void* bytes = digest.data();
   return {static_cast<const char*>(bytes), digest.size()};
 }
 
 // A value that cannot be bound stays NULL, and no column that matters takes
 // NULL: the run fails.
-void Statement::bind_null(int index) {
+void Cursor::bind_null(int index) {
   sqlite3_bind_null(statement_, index);
 }
 
-void Statement::bind_integer(int index, int64_t value) {
+void Cursor::bind_integer(int index, int64_t value) {
   sqlite3_bind_int64(statement_, index, value);
 }
 
-void Statement::bind_text(int index, std::string_view value) {
+void Cursor::bind_text(int index, std::string_view value) {
   // An empty view may have no address, which SQLite would take for NULL.
   sqlite3_bind_text64(statement_, index, value.empty() ? "" : value.data(),
                       value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-void Statement::bind_blob(int index, std::string_view value) {
+void Cursor::bind_blob(int index, std::string_view value) {
   sqlite3_bind_blob64(statement_, index, value.empty() ? "" : value.data(),
                       value.size(), SQLITE_TRANSIENT);
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,
-                                                 Access access) {
+                                                 Access access,
+                                                 const Timing& timing) {
   std::unique_ptr<Database> database(new Database(path));
+  database->busy_ms_ = static_cast<int>(timing.busy / kNanosPerMilli);
   const int flags = SQLITE_OPEN_NOMUTEX |
                     (access == Access::kReadWrite ? SQLITE_OPEN_READWRITE
                                                   : SQLITE_OPEN_READONLY);
@@ -178,7 +166,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
     return tl::unexpected(database->error(code));
   sqlite3* handle = database->handle_;
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  sqlite3_busy_timeout(handle, database->busy_ms_);
   constexpr std::array<std::pair<int, int>, 4> kOptions{
       {{SQLITE_DBCONFIG_DEFENSIVE, 1},
        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
@@ -197,6 +185,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
 }
 
 Database::~Database() {
+  for (const auto& [sql, statement] : statements_)
+    sqlite3_finalize(statement);
   sqlite3_close(handle_);
 }
 
@@ -206,77 +196,55 @@ Status Database::use_wal() {
           handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &persist));
       !set)
     return set;
-  Result<Statement> mode = prepare("PRAGMA journal_mode = wal");
-  if (!mode)
-    return tl::unexpected(mode.error());
-  {
-    Cursor row = mode->query();
-    const Result<bool> got = row.next();
-    if (!got)
-      return tl::unexpected(got.error());
-    if (!*got || row.text(0) != "wal")
-      return fail(path_ +
-                  ": its file system does not do write-ahead logging "
-                  "(no shared memory): put the database on a local disk");
-  }
+  std::string mode;
+  if (Status set = each_row("PRAGMA journal_mode = wal",
+                            [&](const Cursor& row) { mode = row.text(0); });
+      !set)
+    return set;
+  if (mode != "wal")
+    return fail(path_ +
+                ": its file system does not do write-ahead logging "
+                "(no shared memory): put the database on a local disk");
   if (Status set = execute("PRAGMA synchronous = full;"
                            "PRAGMA journal_size_limit = 1048576;");
       !set)
     return set;
-  sqlite3_wal_hook(
-      handle_,
-      [](void* self, sqlite3*, const char*, int pages) {
-        auto* database = static_cast<Database*>(self);
-        database->wal_pages_ = static_cast<uint64_t>(pages);
-        if (pages >= kCheckpointPages)
-          (void)database->checkpoint(false);  // the commit holds without
-        return SQLITE_OK;
-      },
-      this);
   return check(
       sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr));
 }
 
-Result<Statement> Database::prepare(std::string_view sql) {
+Result<sqlite3_stmt*> Database::prepared(std::string_view sql) {
+  if (const auto known = statements_.find(sql); known != statements_.end())
+    return known->second;
   sqlite3_stmt* statement = nullptr;
-  const int code = look_until_whole([&] {
+  const int code = retry_recovery([&] {
     return sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                               SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   });
   if (code != SQLITE_OK)
     return tl::unexpected(error(code));
-  return Statement(this, statement);
+  statements_.emplace(sql, statement);
+  return statement;
 }
 
 Status Database::execute(const std::string& sql) {
   if (state_ != State::kNone)
     if (Status ready = before_write(); !ready)
       return ready;
-  return check(look_until_whole([&] {
+  return check(retry_recovery([&] {
     return sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   }));
-}
-
-Result<int64_t> Database::integer(std::string_view sql) {
-  Result<Statement> statement = prepare(sql);
-  if (!statement)
-    return tl::unexpected(statement.error());
-  Cursor cursor = statement->query();
-  const Result<bool> row = cursor.next();
-  if (!row)
-    return tl::unexpected(row.error());
-  return *row ? cursor.integer(0) : 0;
 }
 
 Status Database::begin() {
   if (state_ != State::kNone)
     return fail(path_ + ": a transaction is open already");
-  state_ = State::kArmed;
+  state_ = State::kBegun;
   return {};
 }
 
 Status Database::before_write() {
-  if (state_ == State::kNone || state_ == State::kStarted)
+  if (state_ == State::kNone || state_ == State::kLocked)
     return {};
   if (state_ == State::kFailed)
     return fail(path_ + ": the transaction has failed, roll it back");
@@ -284,7 +252,7 @@ Status Database::before_write() {
           sqlite3_exec(handle_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));
       !began)
     return began;
-  state_ = State::kStarted;
+  state_ = State::kLocked;
   return {};
 }
 
@@ -292,9 +260,9 @@ Status Database::commit() {
   switch (state_) {
     case State::kNone:
       return fail(path_ + ": no transaction is open");
-    case State::kArmed:
+    case State::kBegun:
       break;
-    case State::kStarted:
+    case State::kLocked:
       if (Status done =
               check(sqlite3_exec(handle_, "COMMIT", nullptr, nullptr, nullptr));
           !done)
@@ -323,22 +291,20 @@ int64_t Database::changes() const {
 }
 
 uint64_t Database::wal_bytes() const {
-  return wal_pages_ * kPageBytes;
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path_ + "-wal", error);
+  return error ? 0 : size;
 }
 
 Status Database::checkpoint(bool truncate) {
-  int logged = 0;
-  int copied = 0;
   sqlite3_busy_timeout(handle_, 0);
   const int code = sqlite3_wal_checkpoint_v2(
       handle_, "main",
       truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-      &logged, &copied);
-  sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+      nullptr, nullptr);
+  sqlite3_busy_timeout(handle_, busy_ms_);
   if (primary(code) == SQLITE_BUSY || primary(code) == SQLITE_LOCKED)
     return {};
-  if (code == SQLITE_OK && logged == copied)
-    wal_pages_ = 0;
   return check(code);
 }
 
@@ -359,18 +325,6 @@ Status Database::check(int code) {
   if (code == SQLITE_OK)
     return {};
   return tl::unexpected(error(code));
-}
-
-Status prepare_all(
-    Database& database,
-    std::initializer_list<std::pair<Statement*, std::string_view>> list) {
-  for (const auto& [statement, sql] : list) {
-    Result<Statement> prepared = database.prepare(sql);
-    if (!prepared)
-      return tl::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
-  return {};
 }
 
 }  // namespace preload

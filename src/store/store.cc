@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/store.h"
 
-#include <algorithm>
-#include <functional>
-#include <utility>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <type_traits>
 
 #include "preload/base/text.h"
 #include "preload/sql.h"
-#include "preload/store/exec_lists.h"
-#include "preload/store/history_file.h"
+#include "preload/store/event_json.h"
 #include "preload/store/outbox.h"
-#include "preload/store/terms.h"
 
 namespace preload {
 namespace {
@@ -18,336 +17,340 @@ namespace {
 // maintain() makes a log empty that is larger than this.
 constexpr uint64_t kTruncatedWal = uint64_t{8} << 20;
 // While a reader keeps the log larger than this, only what is new is written.
-constexpr uint64_t kHoldingWal = uint64_t{32} << 20;
+constexpr uint64_t kPutOffWal = uint64_t{32} << 20;
 
 constexpr std::string_view kCreatedAt = "created_at";
+
+// In this order: see the statements.
+constexpr std::array<std::string_view, 5> kPrune{
+    sql::statements_prune_sightings, sql::statements_prune_alerts,
+    sql::statements_prune_terms, sql::statements_prune_missed,
+    sql::statements_prune_unaudited};
 
 std::string_view key_of(Milestone milestone) {
   return milestone == Milestone::kBaselineTaken ? "baseline_at"
                                                 : "learning_ended_at";
 }
 
+std::optional<std::string> audit_id(const ExecEvent& event) {
+  if (event.audit.serial == 0)
+    return std::nullopt;
+  return to_string(event.audit);
+}
+
 }  // namespace
 
-class Store::Impl {
- public:
-  Impl(HistoryFile history, const Clock& wall)
-      : file(std::move(history)), clock(wall) {}
-
-  Status prepare() {
-    Status done = terms.prepare();
-    if (done)
-      done = lists.prepare();
-    if (done)
-      done = outbox.prepare();
-    if (!done)
-      return done;
-    return prepare_all(database,
-                       {{&coverage_add, sql::statements_coverage_add},
-                        {&exception_add, sql::statements_exception_add},
-                        {&meta_get, sql::statements_meta_get},
-                        {&meta_add, sql::statements_meta_add},
-                        {&term_total, sql::statements_term_total},
-                        {&prune[0], sql::statements_prune_sightings},
-                        {&prune[1], sql::statements_prune_alerts},
-                        {&prune[2], sql::statements_prune_terms},
-                        {&prune[3], sql::statements_prune_missed},
-                        {&prune[4], sql::statements_prune_unaudited}});
-  }
-
-  Status begin() { return database.begin(); }
-
-  Status commit() {
-    if (Status done = database.commit(); !done)
-      return done;
-    terms.commit();
-    lists.commit();
-    return {};
-  }
-
-  void rollback() {
-    database.rollback();
-    terms.rollback();
-    lists.rollback();
-  }
-
-  // Runs `body`, which gives a Status or Result, in the open transaction or
-  // one of its own.
-  template <class Body>
-  std::invoke_result_t<Body> within(Body&& body) {
-    if (database.in_transaction())
-      return body();
-    if (Status begun = begin(); !begun)
-      return tl::unexpected(begun.error());
-    auto result = body();
-    if (result) {
-      if (Status done = commit(); !done)
-        result = tl::unexpected(done.error());
-    }
-    if (!result)
-      rollback();
-    return result;
-  }
-
-  Result<std::optional<int64_t>> meta(std::string_view key) {
-    Cursor row = meta_get.query(key);
-    const Result<bool> found = row.next();
-    if (!found)
-      return tl::unexpected(found.error());
-    return *found ? std::optional(row.integer(0)) : std::nullopt;
-  }
-
-  Status read_birth() {
-    const int64_t now = clock.wall_us();
-    if (Status added =
-            within([&]() -> Status { return meta_add.run(kCreatedAt, now); });
-        !added)
-      return added;
-    const auto stored = meta(kCreatedAt);
-    if (!stored)
-      return tl::unexpected(stored.error());
-    created_at_us = stored->value_or(now);
-    return {};
-  }
-
-  // A reader keeps the log from shrinking: rows that can wait do.
-  bool held_back() {
-    if (database.wal_bytes() <= kHoldingWal)
-      return false;
-    (void)database.checkpoint(true);
-    return database.wal_bytes() > kHoldingWal;
-  }
-
-  Status write_batches() {
-    if (terms.idle() && lists.idle())
-      return {};
-    return within([&]() -> Status {
-      if (Status done = terms.write(); !done)
-        return done;
-      return lists.write();
-    });
-  }
-
-  HistoryFile file;
-  Database& database = *file.database;
-  const Clock& clock;
-  int64_t created_at_us = 0;
-  Terms terms{database};
-  ExecLists lists{database};
-  Outbox outbox{database, clock};
-  Statement coverage_add;
-  Statement exception_add;
-  Statement meta_get;
-  Statement meta_add;
-  Statement term_total;
-  std::array<Statement, 5> prune;  // in this order
-};
-
-Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-Store::~Store() {
-  if (impl_->database.in_transaction())
-    impl_->rollback();
-  (void)impl_->write_batches();
-}
+// ---- Opening
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& path,
-                                           const Clock& clock) {
-  Result<HistoryFile> file = open_history(path);
+                                           const Clock& clock,
+                                           const Timing& timing) {
+  Result<HistoryFile> file = open_history(path, timing);
   if (!file)
     return tl::unexpected(file.error());
-  auto impl = std::make_unique<Impl>(std::move(*file), clock);
-  Status ready = impl->prepare();
-  if (ready)
-    ready = impl->read_birth();
-  // What the look-ups of an earlier run did not finish.
-  if (ready)
-    ready = impl->within([&] { return impl->outbox.set_all_ready(); });
-  if (!ready)
+  std::unique_ptr<Store> store(new Store(std::move(*file), clock));
+  if (Status ready = store->prepare(); !ready)
     return tl::unexpected(ready.error());
-  return std::unique_ptr<Store>(new Store(std::move(impl)));
+  return store;
 }
 
-bool Store::created() const {
-  return impl_->file.created;
+Status Store::prepare() {
+  return within([this]() -> Status {
+    // Alerts whose look-ups an earlier run did not finish.
+    Status done = database_.run(sql::statements_alert_all_ready);
+    if (done)
+      done =
+          database_.run(sql::statements_meta_add, kCreatedAt, clock_.wall_us());
+    if (!done)
+      return done;
+    return database_.integer(sql::statements_meta_get, kCreatedAt)
+        .map([this](int64_t at_us) { created_at_us_ = at_us; });
+  });
 }
 
-int64_t Store::created_at_us() const {
-  return impl_->created_at_us;
+Store::~Store() {
+  if (database_.in_transaction())
+    rollback();
+  (void)write_batches();
+}
+
+Result<OpenedStore> open_or_recreate(const std::string& path,
+                                     const Clock& clock, const Timing& timing) {
+  OpenedStore opened;
+  auto store = Store::open(path, clock, timing);
+  if (!store && is_corrupt(store.error())) {
+    auto moved = move_damaged(path, clock.wall_us());
+    if (!moved)
+      return tl::unexpected(moved.error());
+    opened.moved_to = std::move(*moved);
+    store = Store::open(path, clock, timing);
+  }
+  if (!store)
+    return tl::unexpected(store.error());
+  opened.store = std::move(*store);
+  return opened;
 }
 
 Result<bool> Store::reached(Milestone milestone) {
-  const auto at = impl_->meta(key_of(milestone));
-  if (!at)
-    return tl::unexpected(at.error());
-  return at->has_value();
+  return database_.integer(sql::statements_meta_get, key_of(milestone))
+      .map([](int64_t at_us) { return at_us != 0; });
 }
 
 Status Store::set_reached(Milestone milestone) {
-  return impl_->within([&]() -> Status {
-    return impl_->meta_add.run(key_of(milestone), impl_->clock.wall_us());
+  return within([&]() -> Status {
+    return database_.run(sql::statements_meta_add, key_of(milestone),
+                         clock_.wall_us());
   });
 }
 
 Result<int64_t> Store::count_of(Verdict verdict) {
-  return impl_->terms.count_of(verdict);
+  return terms_.count_of(verdict);
 }
 
-bool Store::in_place() const {
-  return preload::in_place(impl_->file, impl_->database.path());
-}
+// ---- Transactions
 
 Status Store::begin() {
-  return impl_->begin();
+  if (terms_.crowded())
+    if (Status written = write_batches(); !written)
+      return written;
+  return database_.begin();
 }
 
 Status Store::commit() {
-  return impl_->commit();
+  if (Status done = database_.commit(); !done)
+    return done;
+  terms_.commit();
+  lists_.commit();
+  return {};
 }
 
 void Store::rollback() {
-  impl_->rollback();
+  database_.rollback();
+  terms_.rollback();
+  lists_.rollback();
 }
 
+// Runs `body`, which gives a Status or Result, in the open transaction or in
+// one of its own.
+template <class Body>
+std::invoke_result_t<Body> Store::within(Body&& body) {
+  if (database_.in_transaction())
+    return body();
+  if (Status begun = begin(); !begun)
+    return tl::unexpected(begun.error());
+  auto result = body();
+  if (result)
+    if (Status done = commit(); !done)
+      result = tl::unexpected(done.error());
+  if (!result)
+    rollback();
+  return result;
+}
+
+// ---- Execs and alerts
+
 Result<std::optional<int64_t>> Store::last_counted(const Digest& term) {
-  return impl_->terms.last_counted(term);
+  return terms_.last_counted(term);
 }
 
 Result<bool> Store::stored(const Digest& term) {
-  return impl_->terms.stored(term);
+  return terms_.stored(term);
 }
 
-Result<std::vector<Alert>> Store::record(const ExecEvent& event,
+Result<std::vector<Alert>> Store::record(const ExecEventPtr& event,
                                          std::span<const Decision> decisions,
-                                         const AlertSeverity& mark) {
-  using Alerts = std::vector<Alert>;
-  return impl_->within([&]() -> Result<Alerts> {
-    Alerts alerts;
+                                         const AlertSeverity& severity) {
+  return within([&]() -> Result<std::vector<Alert>> {
+    std::vector<Alert> alerts;
     std::optional<int64_t> exec_id;
-    if (Status noted = impl_->terms.note_users(event); !noted)
+    if (Status noted = terms_.note_users(*event); !noted)
       return tl::unexpected(noted.error());
     for (const Decision& decision : decisions) {
       if (decision.verdict == Verdict::kFlooded)
         continue;
-      const Result<int64_t> term_id = impl_->terms.record(event, decision);
+      const Result<int64_t> term_id = terms_.record(*event, decision);
       if (!term_id)
         return tl::unexpected(term_id.error());
-      if (event.origin == Origin::kUnaudited)
-        impl_->lists.add_unaudited(*term_id, event);
-      const bool capped = decision.verdict == Verdict::kCapped;
-      if (decision.verdict != Verdict::kNew && !capped)
+      if (event->origin == Origin::kUnaudited)
+        lists_.add_unaudited(*term_id, *event);
+      if (decision.verdict != Verdict::kNew &&
+          decision.verdict != Verdict::kCapped)
         continue;
       if (!exec_id) {
-        const Result<int64_t> added = impl_->outbox.add_exec(event);
+        const Result<int64_t> added = database_.insert(
+            sql::statements_alert_exec_add, event->time_us, event->pid,
+            audit_id(*event), escaped(event->executable),
+            escaped(command_line(event->argv)), event->uid, event->auid,
+            to_string(event->capture), to_json(*event));
         if (!added)
           return tl::unexpected(added.error());
         exec_id = *added;
       }
-      Result<Alert> alert = impl_->outbox.raise(
-          *exec_id, *term_id, decision.term,
-          capped ? AlertState::kCapped : AlertState::kQueued, mark);
-      if (!alert)
-        return tl::unexpected(alert.error());
-      alerts.push_back(std::move(*alert));
+      Alert& alert = alerts.emplace_back();
+      alert.term = decision.term;
+      alert.capped = decision.verdict == Verdict::kCapped;
+      if (!alert.capped)
+        alert.event = event_for(decision.term, event);
+      if (auto added = add_alert(alert, *term_id, exec_id, severity); !added)
+        return tl::unexpected(added.error());
     }
     return alerts;
   });
 }
 
 Result<Alert> Store::record_summary(const std::string& summary,
-                                    const AlertSeverity& mark) {
-  return impl_->within(
-      [&] { return impl_->outbox.raise_summary(summary, mark); });
+                                    const AlertSeverity& severity) {
+  Alert alert;
+  alert.kind = AlertKind::kSummary;
+  alert.summary = summary;
+  return within([&] {
+    return add_alert(alert, std::nullopt, std::nullopt, severity)
+        .map([&](int64_t /*id*/) { return alert; });
+  });
 }
 
+// Only a new term's alert that will be sent waits for its facts.
+Result<int64_t> Store::add_alert(Alert& alert, std::optional<int64_t> term_id,
+                                 std::optional<int64_t> exec_id,
+                                 const AlertSeverity& severity) {
+  const bool is_summary = alert.kind == AlertKind::kSummary;
+  alert.raised_at_us = clock_.wall_us();
+  alert.severity = severity.severity;
+  alert.risk_score = severity.risk_score;
+  const Result<int64_t> added = database_.insert(
+      sql::statements_alert_add, is_summary ? kSummaryKind : kNewTermKind,
+      alert.capped ? "capped" : "queued", is_summary || alert.capped,
+      alert.raised_at_us, term_id, exec_id, alert.severity, alert.risk_score,
+      is_summary ? std::optional(alert.summary) : std::nullopt);
+  if (added)
+    alert.alert_id = *added;
+  return added;
+}
+
+Status Store::set_ready(int64_t alert_id, const AlertFacts* facts) {
+  std::optional<std::string> json;
+  if (facts != nullptr)
+    json = to_json(*facts);
+  return within([&]() -> Status {
+    return database_.run(sql::statements_alert_ready, alert_id, json);
+  });
+}
+
+Status Store::set_direct(int64_t alert_id) {
+  return within([&]() -> Status {
+    return database_.run(sql::statements_alert_direct, alert_id);
+  });
+}
+
+Status Store::set_sinks(std::span<const std::string> names) {
+  return within([&]() -> Status {
+    const std::vector<std::string> list(names.begin(), names.end());
+    Status done =
+        database_.run(sql::statements_sink_remove, nlohmann::json(list).dump());
+    for (const std::string& name : names)
+      if (done)
+        done = database_.run(sql::statements_sink_configure, name);
+    return done;
+  });
+}
+
+Status Store::set_position(const std::string& sink, int64_t alert_id) {
+  return within([&]() -> Status {
+    return database_.run(sql::statements_sink_position, sink, alert_id);
+  });
+}
+
+// ---- Users, missed execs, counts
+
 Status Store::note_user(uint32_t uid, const std::string& name) {
-  return impl_->within([&] { return impl_->terms.note_user(uid, name); });
+  return within([&] { return terms_.note_user(uid, name); });
 }
 
 Status Store::record_missed(const ExecEvent& event) {
-  return impl_->within([&]() -> Status {
-    impl_->lists.add_missed(event);
-    return impl_->terms.note_users(event);
+  return within([&]() -> Status {
+    lists_.add_missed(event);
+    return terms_.note_users(event);
   });
 }
 
 Status Store::add_coverage(const CoverageDelta& delta) {
-  return impl_->within([&]() -> Status {
-    return impl_->coverage_add.run(
-        delta.day, delta.captured_at_exec, delta.captured_late, delta.unaudited,
-        delta.missed[0], delta.missed[1], delta.missed[2], delta.missed[3]);
+  return within([&]() -> Status {
+    return database_.run(sql::statements_coverage_add, delta.day,
+                         delta.captured_at_exec, delta.captured_late,
+                         delta.unaudited, delta.missed[0], delta.missed[1],
+                         delta.missed[2], delta.missed[3]);
   });
-}
-
-Status Store::set_ready(int64_t alert_id, const AlertFacts* facts) {
-  return impl_->within(
-      [&] { return impl_->outbox.set_ready(alert_id, facts); });
-}
-
-Status Store::set_direct(int64_t alert_id) {
-  return impl_->within([&] { return impl_->outbox.set_direct(alert_id); });
-}
-
-Status Store::set_sinks(std::span<const std::string> names) {
-  return impl_->within([&] { return impl_->outbox.set_sinks(names); });
-}
-
-Status Store::set_position(const std::string& sink, int64_t alert_id) {
-  return impl_->within(
-      [&] { return impl_->outbox.set_position(sink, alert_id); });
 }
 
 Status Store::add_exception_hits(const std::string& text, uint64_t hits,
                                  int64_t last_hit_us) {
-  return impl_->within([&]() -> Status {
-    return impl_->exception_add.run(escaped(text), hits, last_hit_us);
+  return within([&]() -> Status {
+    return database_.run(sql::statements_exception_add, escaped(text), hits,
+                         last_hit_us);
   });
 }
 
-Status Store::flush() {
-  if (impl_->held_back())
+Result<int64_t> Store::term_count() {
+  return database_.integer(sql::statements_term_total);
+}
+
+// ---- From time to time
+
+// True while a reader keeps the log from shrinking.
+bool Store::put_off() {
+  if (database_.wal_bytes() <= kPutOffWal)
+    return false;
+  (void)database_.checkpoint(true);
+  return database_.wal_bytes() > kPutOffWal;
+}
+
+Status Store::write_batches() {
+  if (terms_.empty() && lists_.empty())
     return {};
-  return impl_->write_batches();
+  const Status done = database_.transact([this]() -> Status {
+    if (Status written = terms_.write(); !written)
+      return written;
+    return lists_.write(database_);
+  });
+  if (done) {
+    terms_.clear();
+    lists_.clear();
+  } else {
+    terms_.forget();
+  }
+  return done;
+}
+
+Status Store::flush() {
+  return put_off() ? Status() : write_batches();
 }
 
 Result<size_t> Store::prune(int64_t before_us, size_t limit) {
-  if (impl_->held_back())
+  if (put_off())
     return 0;
-  return impl_->within([&]() -> Result<size_t> {
-    // What waits may be a sighting that keeps a row.
-    if (Status written = impl_->write_batches(); !written)
-      return tl::unexpected(written.error());
+  // What waits may be a sighting that keeps a row.
+  if (Status written = write_batches(); !written)
+    return tl::unexpected(written.error());
+  return within([&]() -> Result<size_t> {
     size_t deleted = 0;
-    for (Statement& step : impl_->prune) {
+    for (const std::string_view sql : kPrune) {
       if (deleted >= limit)
         break;
-      if (Status done = step.run(before_us, limit - deleted); !done)
+      if (Status done = database_.run(sql, before_us, limit - deleted); !done)
         return tl::unexpected(done.error());
-      deleted += static_cast<size_t>(impl_->database.changes());
+      deleted += static_cast<size_t>(database_.changes());
     }
     if (deleted > 0)
-      impl_->terms.forget();
+      terms_.forget();
     return deleted;
   });
 }
 
 Status Store::maintain() {
-  const uint64_t waiting = impl_->database.wal_bytes();
+  const uint64_t waiting = database_.wal_bytes();
   if (waiting == 0)
     return {};
-  return impl_->database.checkpoint(waiting > kTruncatedWal);
-}
-
-uint64_t Store::take_refused_sightings() {
-  return impl_->terms.take_refused();
-}
-
-Result<int64_t> Store::term_count() {
-  Cursor row = impl_->term_total.query();
-  const Result<bool> found = row.next();
-  if (!found)
-    return tl::unexpected(found.error());
-  return *found ? row.integer(0) : 0;
+  return database_.checkpoint(waiting > kTruncatedWal);
 }
 
 }  // namespace preload

@@ -13,8 +13,8 @@ namespace preload {
 namespace {
 
 constexpr size_t kCachedUsers = 4096;
-// What a sighting takes on disk: the path is in the row and in an index, where
-// a long one has a page of its own.
+// The disk space of a sighting: the path is in the row and in an index, where a
+// long one has a page of its own.
 uint64_t sighting_bytes(uint64_t path) {
   constexpr uint64_t kRest = 100;
   constexpr uint64_t kLongPath = 900;
@@ -65,55 +65,37 @@ size_t Terms::PlaceHash::operator()(const Place& place) const {
   return path ^ (numbers * 0x9e3779b97f4a7c15U);
 }
 
-Status Terms::prepare() {
-  return prepare_all(database_,
-                     {{&term_find_, sql::statements_term_find},
-                      {&term_add_, sql::statements_term_add},
-                      {&term_renew_, sql::statements_term_renew},
-                      {&term_seen_, sql::statements_term_seen},
-                      {&term_in_state_, sql::statements_term_in_state},
-                      {&sighting_add_, sql::statements_sighting_add},
-                      {&sighting_count_, sql::statements_sighting_count},
-                      {&sighting_seen_, sql::statements_sighting_seen},
-                      {&user_set_, sql::statements_user_set}});
-}
-
 Result<Terms::Known*> Terms::find(const Digest& digest) {
   if (Known* known = known_.find(digest))
     return known;
-  Cursor row = term_find_.query(digest);
-  const Result<bool> found = row.next();
-  if (!found)
+  std::optional<Known> known;
+  const auto take = [&](const Cursor& row) {
+    known = {row.integer(0), row.is_null(1) ? kNever : row.integer(1)};
+  };
+  if (Status found =
+          database_.each_row(sql::statements_term_find, take, digest);
+      !found)
     return tl::unexpected(found.error());
-  if (!*found)
+  if (!known)
     return nullptr;
-  Known known{row.integer(0), row.is_null(1) ? kNever : row.integer(1)};
-  known.last_counted_us = std::max(known.last_counted_us,
-                                   terms_seen_.last_counted_us(known.term_id));
-  return known_.insert(digest, known);
+  known->last_counted_us = std::max(
+      known->last_counted_us, terms_seen_.last_counted_us(known->term_id));
+  return known_.insert(digest, *known);
 }
 
 Result<std::optional<int64_t>> Terms::last_counted(const Digest& digest) {
-  const Result<Known*> known = find(digest);
-  if (!known)
-    return tl::unexpected(known.error());
-  return *known == nullptr ? std::nullopt
-                           : unless_never((*known)->last_counted_us);
+  return find(digest).map([](const Known* known) {
+    return known == nullptr ? std::nullopt
+                            : unless_never(known->last_counted_us);
+  });
 }
 
 Result<bool> Terms::stored(const Digest& digest) {
-  const Result<Known*> known = find(digest);
-  if (!known)
-    return tl::unexpected(known.error());
-  return *known != nullptr;
+  return find(digest).map([](const Known* known) { return known != nullptr; });
 }
 
 Result<int64_t> Terms::count_of(Verdict verdict) {
-  Cursor row = term_in_state_.query(state_of(verdict));
-  const Result<bool> found = row.next();
-  if (!found)
-    return tl::unexpected(found.error());
-  return *found ? row.integer(0) : 0;
+  return database_.integer(sql::statements_term_in_state, state_of(verdict));
 }
 
 Result<Terms::Known*> Terms::insert(const ExecEvent& event,
@@ -124,22 +106,20 @@ Result<Terms::Known*> Terms::insert(const ExecEvent& event,
   std::optional<Blob> exact;
   if (value != term.value)
     exact = Blob{term.value};
-  const Status added = term_add_.run(
-      term.digest, escaped(term.variable), value, exact, context_of(term),
-      state_of(decision.verdict), to_string(event.origin), event.time_us,
+  const Result<int64_t> row = database_.insert(
+      sql::statements_term_add, term.digest, escaped(term.variable), value,
+      exact, context_of(term), state_of(decision.verdict),
+      to_string(event.origin), event.time_us,
       counts ? std::optional(event.time_us) : std::nullopt,
       escaped(event.executable), event.uid);
-  if (!added)
-    return tl::unexpected(added.error());
-  return known_.insert(term.digest, {database_.last_insert_id(),
-                                     counts ? event.time_us : kNever});
+  return row.map([&](int64_t term_id) {
+    return known_.insert(term.digest,
+                         {term_id, counts ? event.time_us : kNever});
+  });
 }
 
 Result<int64_t> Terms::record(const ExecEvent& event,
                               const Decision& decision) {
-  if (crowded())
-    if (Status written = write(); !written)
-      return tl::unexpected(written.error());
   Result<Known*> known = find(decision.term.digest);
   if (!known)
     return tl::unexpected(known.error());
@@ -158,7 +138,8 @@ Result<int64_t> Terms::record(const ExecEvent& event,
     batched = true;
   } else {
     const Status renewed =
-        term_renew_.run((*known)->term_id, state_of(verdict), event.time_us);
+        database_.run(sql::statements_term_renew, (*known)->term_id,
+                      state_of(verdict), event.time_us);
     if (!renewed)
       return tl::unexpected(renewed.error());
   }
@@ -176,8 +157,9 @@ Result<int64_t> Terms::record(const ExecEvent& event,
 
 Status Terms::write_sighting(const Place& place, const Seen& seen) {
   const std::string executable = escaped(place.executable);
-  if (Status updated = sighting_seen_.run(place.term_id, executable, place.uid,
-                                          seen.count, seen.last_seen_us);
+  if (Status updated =
+          database_.run(sql::statements_sighting_seen, place.term_id,
+                        executable, place.uid, seen.count, seen.last_seen_us);
       !updated || database_.changes() != 0)
     return updated;
   const Result<int64_t*> rows = rows_of(place.term_id);
@@ -185,13 +167,14 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
     return tl::unexpected(rows.error());
   if (**rows >= kSightingsPerTerm)
     return {};
-  if (!pay(place.owner, sighting_bytes(executable.size()), seen.last_seen_us)) {
+  if (!charge(place.owner, sighting_bytes(executable.size()),
+              seen.last_seen_us)) {
     ++refused_;
     return {};
   }
-  if (Status added =
-          sighting_add_.run(place.term_id, executable, place.uid, seen.count,
-                            seen.first_seen_us, seen.last_seen_us);
+  if (Status added = database_.run(sql::statements_sighting_add, place.term_id,
+                                   executable, place.uid, seen.count,
+                                   seen.first_seen_us, seen.last_seen_us);
       !added)
     return added;
   **rows += database_.changes();
@@ -201,28 +184,26 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
 Result<int64_t*> Terms::rows_of(int64_t term_id) {
   if (int64_t* rows = rows_.find(term_id))
     return rows;
-  Cursor row = sighting_count_.query(term_id, kSightingsPerTerm);
-  const Result<bool> found = row.next();
-  if (!found)
-    return tl::unexpected(found.error());
-  return rows_.insert(term_id, *found ? row.integer(0) : 0);
+  return database_
+      .integer(sql::statements_sighting_count, term_id, kSightingsPerTerm)
+      .map([&](int64_t count) { return rows_.insert(term_id, count); });
 }
 
-bool Terms::pay(QuotaOwner owner, uint64_t bytes, int64_t now_us) {
+bool Terms::charge(QuotaOwner owner, uint64_t bytes, int64_t now_us) {
   if (owner.is_root())
     return true;
   // Events of the day before may still come; a clock may be set back further.
   if (const int64_t day = now_us / kDayMicros;
-      day > paid_day_ || day < paid_day_ - 1) {
-    paid_.clear();
-    paid_day_ = day;
+      day > charged_day_ || day < charged_day_ - 1) {
+    charged_.clear();
+    charged_day_ = day;
   }
-  if (paid_.size() >= kOwners && !paid_.contains(owner))
+  if (charged_.size() >= kOwners && !charged_.contains(owner))
     owner = QuotaOwner{};
-  uint64_t& paid = paid_[owner];
-  if (paid + bytes > kSightingBytesPerDay)
+  uint64_t& charged = charged_[owner];
+  if (charged + bytes > kSightingBytesPerDay)
     return false;
-  paid += bytes;
+  charged += bytes;
   return true;
 }
 
@@ -238,7 +219,8 @@ Status Terms::note_user(uint32_t uid, const std::string& name) {
   const auto hit = users_.find(uid);
   if (hit != users_.end() && hit->second == name)
     return {};
-  if (Status set = user_set_.run(uid, escaped(name)); !set)
+  if (Status set = database_.run(sql::statements_user_set, uid, escaped(name));
+      !set)
     return set;
   if (users_.size() >= kCachedUsers)
     users_.clear();
@@ -264,19 +246,22 @@ void Terms::forget() {
 }
 
 Status Terms::write() {
-  Status done =
-      terms_seen_.write([this](int64_t row, const Seen& seen) -> Status {
-        return term_seen_.run(row, seen.count, seen.last_seen_us,
-                              unless_never(seen.last_counted_us));
-      });
-  if (!done)
-    return done;
-  done = sightings_seen_.write([this](const Place& place, const Seen& seen) {
-    return write_sighting(place, seen);
+  Status done = terms_seen_.write([this](int64_t row,
+                                         const Seen& seen) -> Status {
+    return database_.run(sql::statements_term_seen, row, seen.count,
+                         seen.last_seen_us, unless_never(seen.last_counted_us));
   });
   if (done)
-    path_bytes_ = 0;
+    done = sightings_seen_.write([this](const Place& place, const Seen& seen) {
+      return write_sighting(place, seen);
+    });
   return done;
+}
+
+void Terms::clear() {
+  terms_seen_.clear();
+  sightings_seen_.clear();
+  path_bytes_ = 0;
 }
 
 }  // namespace preload

@@ -58,7 +58,7 @@ class Recorder final : public ExecHandler {
     for (const ExecEventPtr& event : events_) {
       const auto decisions =
           must(rule_.decide(*event, clock_.wall_us(), *store_));
-      must(store_->record(*event, decisions, kMark));
+      must(store_->record(event, decisions, kMark));
     }
     must(store_->commit());
     recorded_ += events_.size();

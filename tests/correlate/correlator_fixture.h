@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,10 @@ class ExecRecorder final : public ExecHandler {
   void on_exec(ExecEventPtr event) override { execs.push_back(*event); }
   void on_missed(ExecEventPtr event) override { missed.push_back(*event); }
   void on_preload_file(ExecEventPtr /*event*/) override {}
+  std::string user_name(uint32_t uid) override { return users[uid]; }
 
   std::vector<ExecEvent> execs, missed;
+  std::map<uint32_t, std::string> users;
 };
 
 class CorrelatorTest : public testing::Test {

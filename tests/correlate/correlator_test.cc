@@ -387,5 +387,17 @@ TEST_F(CorrelatorTest, ALoaderWhoseArgumentsWereNotSeenInTimeIsMissed) {
   EXPECT_EQ(coverage(), sums(1, 0, -2, {0, 0, 0, 1}));
 }
 
+TEST_F(CorrelatorTest, AnExecWithoutAUserNameGetsTheOneThatIsKnown) {
+  out_.users[1000] = "bob";
+  for (const uint32_t uid : {1000U, 1001U}) {
+    notice(7, "v");
+    arrived_.back().snapshot->uid = uid;
+  }
+  correlator_.finish();
+  ASSERT_EQ(out_.execs.size(), 2U);
+  EXPECT_EQ(out_.execs[0].user, "bob");
+  EXPECT_EQ(out_.execs[1].user, "");
+}
+
 }  // namespace
 }  // namespace preload

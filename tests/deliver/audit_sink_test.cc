@@ -76,9 +76,9 @@ TEST(AuditSink, AuparseReadsBackTheBytes) {
       EXPECT_EQ(*read, bytes.substr(0, limit)) << field << " in " << record;
     };
     expect("file", alert.term.value, 1800);
-    expect("path", alert.event.executable, 500);
-    expect("cmd", command_line(alert.event.argv), 600);
-    expect("cwd", alert.event.cwd, 500);
+    expect("path", alert.event->executable, 500);
+    expect("cmd", command_line(alert.event->argv), 600);
+    expect("cwd", alert.event->cwd, 500);
     expect("opid", "1234", 4);
     if (HasFailure())
       return;

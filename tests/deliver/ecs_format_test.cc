@@ -38,10 +38,11 @@ HostInfo sample_host() {
 
 Alert file_alert() {
   Alert alert = sample_alert();
-  alert.event = {};
-  alert.event.origin = Origin::kPreloadFile;
-  alert.event.time_us = sample_alert().event.time_us;
-  alert.event.env = {{"ld.so.preload", "/tmp/x.so"}};
+  ExecEvent written;
+  written.origin = Origin::kPreloadFile;
+  written.time_us = sample_alert().event->time_us;
+  written.env = {{"ld.so.preload", "/tmp/x.so"}};
+  alert.event = std::make_shared<const ExecEvent>(std::move(written));
   alert.term.variable = "ld.so.preload";
   return alert;
 }
@@ -68,15 +69,15 @@ void expect_strings_safe(const json& node) {
 
 TEST(EcsFormat, Golden) {
   Alert late = sample_alert();
-  late.event.capture = Capture::kLate;
-  late.event.tty = "(none)";
+  edit(late).capture = Capture::kLate;
+  edit(late).tty = "(none)";
   late.term.value = std::string(2'000, 'v');
-  late.event.env = {{"LD_PRELOAD", late.term.value}};
+  edit(late).env = {{"LD_PRELOAD", late.term.value}};
   std::string lines;
   for (const Alert& alert :
        {sample_alert(), full_alert(), late, file_alert(), summary_alert()})
     lines += document(alert) + "\n";
-  lines += ecs_document(sample_alert().event, kCreated, sample_host(),
+  lines += ecs_document(*sample_alert().event, kCreated, sample_host(),
                         kEcsFileBytes) +
            "\n";
   const std::string version = "\"version\":\"" PRELOAD_VERSION "\"";
@@ -102,7 +103,7 @@ TEST(EcsFormat, AnAlertSaysWhatTheRuleLooksFor) {
 }
 
 TEST(EcsFormat, EventsAreNoAlerts) {
-  const json d = json::parse(ecs_document(sample_alert().event, kCreated,
+  const json d = json::parse(ecs_document(*sample_alert().event, kCreated,
                                           sample_host(), kEcsFileBytes));
   EXPECT_EQ(d["event"]["kind"], "event");
   EXPECT_FALSE(d.contains("rule"));
@@ -119,7 +120,7 @@ TEST(EcsFormat, IdsTellProcessesAndAlertsApart) {
   EXPECT_EQ(one, json::parse(document(sample_alert())));
   EXPECT_NE(one["event"]["id"], same_process["event"]["id"]);
   EXPECT_EQ(one["process"]["entity_id"], same_process["process"]["entity_id"]);
-  ++other.event.start_ticks;
+  ++edit(other).start_ticks;
   const json reused = json::parse(document(other));
   EXPECT_NE(one["process"]["entity_id"], reused["process"]["entity_id"]);
 }
@@ -157,11 +158,12 @@ TEST(EcsFormat, AnElementIsCountedAsElasticsearchCounts) {
 
 TEST(EcsFormat, TheAlertsOwnElementSurvivesAnyCrowd) {
   Alert alert = sample_alert();
-  alert.event.env.clear();
+  ExecEvent& event = edit(alert);
+  event.env.clear();
   for (int i = 0; i < 2'000; ++i)
-    alert.event.env.push_back(
+    event.env.push_back(
         {"LD_PRELOAD", std::to_string(i) + std::string(900, '"')});
-  alert.event.env.push_back({"LD_PRELOAD", "/tmp/x.so"});
+  event.env.push_back({"LD_PRELOAD", "/tmp/x.so"});
   for (const size_t limit : {kSyslogLimit, kEcsFileBytes}) {
     const std::string line = document(alert, limit);
     ASSERT_LE(line.size(), limit);
@@ -176,8 +178,8 @@ TEST(EcsFormat, AnyBytesGiveADocumentThatFits) {
   for (int round = 0; round < 150; ++round) {
     Alert alert = hostile.alert();
     for (size_t i = hostile.below(40); i > 0; --i) {
-      alert.event.argv.push_back(hostile(3'000));
-      alert.event.env.push_back({hostile(30), hostile(3'000)});
+      edit(alert).argv.push_back(hostile(3'000));
+      edit(alert).env.push_back({hostile(30), hostile(3'000)});
     }
     for (const size_t limit : {kSyslogLimit, kEcsFileBytes}) {
       const std::string line = document(alert, limit);
@@ -198,7 +200,7 @@ TEST(EcsFormat, AnyBytesGiveADocumentThatFits) {
         EXPECT_TRUE(first.ends_with(hex(sha256(whole)) + "]"));
       }
       const std::string event =
-          ecs_document(alert.event, kCreated, sample_host(), limit);
+          ecs_document(*alert.event, kCreated, sample_host(), limit);
       ASSERT_LE(event.size(), limit);
       expect_strings_safe(json::parse(event));
       if (HasFailure())
@@ -214,11 +216,11 @@ TEST(EcsFormat, WritesDocumentsForTheSchemaTest) {
   std::ofstream other("build/ecs/other.jsonl");
   HostileBytes hostile(3);
   Alert root = full_alert();
-  root.event.container.clear();
+  edit(root).container.clear();
   for (const Alert& alert : {sample_alert(), full_alert(), root}) {
     for (const size_t limit : {kSyslogLimit, kEcsFileBytes})
       exec_file << document(alert, limit) << "\n";
-    exec_file << ecs_document(alert.event, kCreated, gather_host_info(),
+    exec_file << ecs_document(*alert.event, kCreated, gather_host_info(),
                               kEcsFileBytes)
               << "\n";
   }

@@ -78,7 +78,7 @@ TEST_F(FileSinkTest, AppendsLinesToAFileOfItsOwn) {
   struct stat status {};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U & ~0640U, 0U);
-  ASSERT_TRUE(sink_.deliver_event(sample_alert().event));
+  ASSERT_TRUE(sink_.deliver_event(*sample_alert().event));
   EXPECT_TRUE(content().ends_with("}\n"));
 }
 

@@ -292,7 +292,7 @@ TEST_F(RelayTest, EventsAreDeliveredAndOverflowIsCounted) {
   store_and_wake(*relay, 1);
   a_.wait_for_attempts(1);  // its thread is in the sink now
   for (int i = 0; i < 1'100; ++i)
-    relay->send_event(std::make_shared<const ExecEvent>(sample_alert().event));
+    relay->send_event(sample_alert().event);
   EXPECT_EQ(metrics_.get(Metric::kDeliveryErrors), 76U);
   a_.block(false);
   EXPECT_EQ(a_.wait_for_taken(1'025).size(), 1'025U);
@@ -342,7 +342,7 @@ TEST_F(RelayTest, StopSendsWhatIsReady) {
   a_.block(true);
   const auto relay = this->relay({&a_}, kNever);
   store_and_wake(*relay, 5);
-  relay->send_event(std::make_shared<const ExecEvent>(sample_alert().event));
+  relay->send_event(sample_alert().event);
   a_.wait_for_attempts(1);
   auto stopped = std::async(std::launch::async, [&] { relay->stop(kLong); });
   a_.block(false);

@@ -2,6 +2,7 @@
 // Alerts for the tests of this layer, and hostile bytes to fill them with.
 #pragma once
 
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -9,6 +10,15 @@
 #include "preload/detect/alert.h"
 
 namespace preload {
+
+// The alert's event, to be changed: a copy of its own.
+inline ExecEvent& edit(Alert& alert) {
+  auto own = alert.event ? std::make_shared<ExecEvent>(*alert.event)
+                         : std::make_shared<ExecEvent>();
+  ExecEvent& event = *own;
+  alert.event = std::move(own);
+  return event;
+}
 
 // The alert of DESIGN.md's example line.
 inline Alert sample_alert() {
@@ -19,7 +29,7 @@ inline Alert sample_alert() {
   alert.risk_score = 21;
   alert.term.variable = "LD_PRELOAD";
   alert.term.value = "/tmp/x.so";
-  ExecEvent& event = alert.event;
+  ExecEvent& event = edit(alert);
   event.capture = Capture::kExec;
   event.time_us = 1'795'484'879'068'000;
   event.exec_ns = 3'600'000'000'000;
@@ -50,12 +60,13 @@ inline Alert sample_alert() {
 // The same with everything in it that an alert can have.
 inline Alert full_alert() {
   Alert alert = sample_alert();
-  alert.event.origin = Origin::kUnaudited;
-  alert.event.audit = {};
-  alert.event.euid = alert.event.egid = 0;
-  alert.event.secure = true;
-  alert.event.container = std::string(64, 'c');
-  alert.event.env.push_back({"LD_LIBRARY_PATH", ""});
+  ExecEvent& event = edit(alert);
+  event.origin = Origin::kUnaudited;
+  event.audit = {};
+  event.euid = event.egid = 0;
+  event.secure = true;
+  event.container = std::string(64, 'c');
+  event.env.push_back({"LD_LIBRARY_PATH", ""});
   LibraryFact library;
   library.named = "/tmp/x.so";
   library.path = "/tmp/x.so";
@@ -112,7 +123,7 @@ class HostileBytes {
     const size_t most = below(3) == 0 ? 20'000 : 60;
     alert.term.variable = (*this)(below(4) == 0 ? 2'000 : 20);
     alert.term.value = (*this)(below(3) == 0 ? 131'072 : most);
-    ExecEvent& event = alert.event;
+    ExecEvent& event = edit(alert);
     event.env = {{alert.term.variable, alert.term.value},
                  {(*this)(20), (*this)(most)}};
     event.executable = (*this)(most);

@@ -66,13 +66,13 @@ TEST_F(SyslogSinkTest, CeeHasItsCookieAndEcsNone) {
   EXPECT_EQ(nlohmann::json::parse(text.substr(6))["event"]["kind"], "alert");
 
   SyslogSink ecs = sink(SyslogFormat::kEcs);
-  ASSERT_TRUE(ecs.deliver_event(sample_alert().event));
+  ASSERT_TRUE(ecs.deliver_event(*sample_alert().event));
   EXPECT_EQ(nlohmann::json::parse(receive())["event"]["kind"], "event");
 }
 
 TEST_F(SyslogSinkTest, TextHasNoEvents) {
   SyslogSink text = sink(SyslogFormat::kText);
-  ASSERT_TRUE(text.deliver_event(sample_alert().event));
+  ASSERT_TRUE(text.deliver_event(*sample_alert().event));
   ASSERT_TRUE(text.deliver(summary_alert()));
   EXPECT_EQ(receive(), text_line(summary_alert()));
 }

@@ -141,9 +141,10 @@ TEST(TextFormat, Golden) {
 
 TEST(TextFormat, SaysWhatIsNotSet) {
   Alert alert = sample_alert();
-  alert.event.auid = alert.event.ses = kUnsetId;
-  alert.event.tty = "(none)";
-  alert.event.user.clear();
+  ExecEvent& event = edit(alert);
+  event.auid = event.ses = kUnsetId;
+  event.tty = "(none)";
+  event.user.clear();
   const auto fields = parse(text_line(alert));
   ASSERT_TRUE(fields);
   EXPECT_EQ(get(*fields, "auid"), "unset");
@@ -170,9 +171,9 @@ TEST(TextFormat, AVariableNamedLikeAFieldIsNotThatField) {
 TEST(TextFormat, EveryKeyOfOursIsReserved) {
   Alert gone = full_alert();
   std::swap(gone.facts.libraries[0], gone.facts.libraries[1]);
-  gone.event.audit.serial = 7;
-  gone.event.argv_truncated = true;
-  gone.event.no_interpreter = true;
+  edit(gone).audit.serial = 7;
+  edit(gone).argv_truncated = true;
+  edit(gone).no_interpreter = true;
   gone.alert_id = 0;
   for (const Alert& alert : {full_alert(), gone}) {
     const auto fields = parse(text_line(alert));
@@ -202,7 +203,7 @@ TEST(TextFormat, CutsTheValueAndTellsItsDigest) {
 
 TEST(TextFormat, LongArgumentsUseWhatTheValueLeaves) {
   Alert alert = sample_alert();
-  alert.event.argv = {std::string(5'000, 'a')};
+  edit(alert).argv = {std::string(5'000, 'a')};
   EXPECT_FALSE(has(*parse(text_line(alert)), "args_bytes"));
   alert.term.value = std::string(5'000, 'v');
   const auto fields = parse(text_line(alert));
@@ -234,7 +235,7 @@ TEST(TextFormat, NoEnvironmentCanForgeAField) {
     } else {
       EXPECT_EQ(fields[0].value, alert.term.value);
     }
-    const ExecEvent& event = alert.event;
+    const ExecEvent& event = *alert.event;
     expect_string(fields, "exe", event.executable);
     expect_string(fields, "args", command_line(event.argv));
     expect_string(fields, "parent", event.parent_executable);

@@ -159,8 +159,8 @@ TEST_F(CheckHistory, WarnsOfAlertsThatWaitTooLong) {
   const auto history = store();
   ASSERT_TRUE(
       history->set_sinks(std::vector<std::string>{"syslog"}).has_value());
-  ASSERT_TRUE(
-      history->record(exec_event("/x"), decisions, {"low", 21}).has_value());
+  ASSERT_TRUE(history->record(shared(exec_event("/x")), decisions, {"low", 21})
+                  .has_value());
   EXPECT_THAT(line("alerts waiting"), StartsWith("ok    alerts waiting: 1"));
   fake_.clock.advance_us(61 * kMicrosPerSecond);
   EXPECT_THAT(line("alerts waiting"),

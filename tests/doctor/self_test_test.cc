@@ -41,7 +41,7 @@ class SelfTesting : public testing::Test {
   std::vector<Alert> store(const ExecEvent& event, Verdict verdict) {
     const std::vector<Decision> decisions{
         decision(event.env[0].value, verdict)};
-    auto alerts = store_->record(event, decisions, {"low", 21});
+    auto alerts = store_->record(shared(event), decisions, {"low", 21});
     EXPECT_TRUE(alerts.has_value());
     return std::move(*alerts);
   }
@@ -52,7 +52,7 @@ class SelfTesting : public testing::Test {
       EXPECT_EQ(variable, "LD_PRELOAD");
       const auto alerts =
           store(audited ? exec_event(value) : unaudited_event(value), verdict);
-      if (send && !alerts.empty() && alerts[0].state == AlertState::kQueued)
+      if (send && !alerts.empty() && !alerts[0].capped)
         return store_->set_position("syslog", alerts[0].alert_id);
       return {};
     };

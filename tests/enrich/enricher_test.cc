@@ -23,9 +23,11 @@ Alert alert_for(int64_t id, const std::string& library) {
   alert.raised_at_us = 100 + id;
   alert.term.variable = "LD_PRELOAD";
   alert.term.value = library;
-  alert.event.env = {{"LD_PRELOAD", library}};
-  alert.event.pid = ::getpid();
-  alert.event.uid = 0;
+  ExecEvent event;
+  event.env = {{"LD_PRELOAD", library}};
+  event.pid = ::getpid();
+  event.uid = 0;
+  alert.event = std::make_shared<const ExecEvent>(std::move(event));
   return alert;
 }
 

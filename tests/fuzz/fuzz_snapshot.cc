@@ -8,6 +8,7 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/loader_options.h"
 #include "preload/procfs/proc_parsers.h"
+#include "preload/store/event_json.h"
 
 namespace preload {
 

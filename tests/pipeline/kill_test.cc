@@ -62,7 +62,7 @@ class Kill : public PluginTest {
     if (!std::filesystem::exists(path) || std::filesystem::file_size(path) == 0)
       return;
     const auto database = Database::open(path, Database::Access::kReadOnly);
-    if (!database || !(*database)->prepare("SELECT 1 FROM recent_alerts"))
+    if (!database || !(*database)->run("SELECT 1 FROM recent_alerts"))
       return;  // killed while it was created
     for (const auto& row :
          rows(**database,

@@ -8,6 +8,7 @@ constexpr preload::Timing kFast{
     .coverage = 200 * preload::kNanosPerMilli,
     .report = 500 * preload::kNanosPerMilli,
     .flush = 200 * preload::kNanosPerMilli,
+    .busy = preload::kNanosPerSecond,
     .store_retry = 200 * preload::kNanosPerMilli,
     .sink_retry = 100 * preload::kNanosPerMilli,
     .sink_retry_most = preload::kNanosPerSecond,

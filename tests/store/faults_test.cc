@@ -39,7 +39,7 @@ Status one_event(Store& store, int i, Promised& promised) {
   std::vector<Alert> raised;
   Status done = store.begin();
   if (done) {
-    auto alerts = store.record(exec_event(value, i + 1, kEventTime + i),
+    auto alerts = store.record(shared(exec_event(value, i + 1, kEventTime + i)),
                                {&made, 1}, kMark);
     if (alerts)
       raised = std::move(*alerts);
@@ -164,7 +164,7 @@ TEST(Faults, CountsWaitWithinABoundWhileTheDiskIsFull) {
   int refused = 0;
   for (int i = 0; i < kTerms; ++i) {
     const Decision made = decision(value_number(i), Verdict::kKnown);
-    if (store->record(exec_event(value_number(i)), {&made, 1}, kMark))
+    if (store->record(shared(exec_event(value_number(i))), {&made, 1}, kMark))
       ++taken;
     else
       ++refused;

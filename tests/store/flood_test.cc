@@ -38,17 +38,17 @@ class Flood : public testing::Test {
   std::vector<Alert> process(ExecEvent event) {
     event.time_us = clock_.wall_us();
     const auto decisions = must(rule_.decide(event, clock_.wall_us(), *store_));
-    return must(store_->record(event, decisions, kMark));
+    return must(store_->record(shared(event), decisions, kMark));
   }
   static size_t pending(const std::vector<Alert>& alerts) {
     size_t count = 0;
     for (const Alert& alert : alerts)
-      count += alert.state == AlertState::kQueued ? 1 : 0;
+      count += alert.capped ? 0 : 1;
     return count;
   }
   // What the summaries tell.
   void add_excess() {
-    if (const auto overrun = rule_.take_capped(clock_.wall_us())) {
+    if (const auto overrun = rule_.take_overruns(clock_.wall_us())) {
       flooded_ += overrun->flooded;
       EXPECT_EQ(overrun->users.at(0).owner.uid, 1000U);
     }

@@ -44,7 +44,7 @@ TEST(Growth, AMillionExecsOfKnownValuesStayBelowTwoMegabytes) {
     event.time_us += kSecond;
     must(store->begin());
     must(store->last_counted(made.term.digest));
-    must(store->record(event, {&made, 1}, kMark));
+    must(store->record(shared(event), {&made, 1}, kMark));
     must(store->commit());
     made.verdict = Verdict::kKnown;
     if (i % 20'000 == 0) {

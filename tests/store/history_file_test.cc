@@ -153,7 +153,7 @@ TEST_F(HistoryFileTest, WhatVersionOneHadPendingStaysPending) {
   ASSERT_EQ(alerts.size(), 2U);
   EXPECT_EQ(alerts[0].alert_id, 2);
   EXPECT_EQ(alerts[1].alert_id, 4);
-  EXPECT_EQ(alerts[1].event.pid, 77);
+  EXPECT_EQ(alerts[1].event->pid, 77);
   take_up_to(*store, 4);
   EXPECT_EQ(rows(path_, kStates),
             (Rows{{"sent"}, {"sent"}, {"capped"}, {"sent"}}));

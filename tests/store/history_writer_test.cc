@@ -18,27 +18,30 @@
 namespace preload {
 namespace {
 
-class HistoryWorkerTest : public testing::Test {
+class HistoryWriterTest : public testing::Test {
  protected:
-  HistoryWorkerTest() {
+  HistoryWriterTest() {
     config_.database = dir_ / "history.db";
     config_.max_alerts = 1'000'000;
   }
 
   std::unique_ptr<HistoryWriter> start() {
-    OpenedStore opened = must(open_or_recreate(config_.database, clock_));
+    OpenedStore opened =
+        must(open_or_recreate(config_.database, clock_, timing_));
     Rule rule =
         must(make_rule(config_, "test.conf", opened.store->created_at_us()));
     rule.inventory_is_baseline =
         !must(opened.store->reached(Milestone::kBaselineTaken));
-    return std::make_unique<HistoryWriter>(
+    auto writer = std::make_unique<HistoryWriter>(
         std::move(opened), std::move(rule), config_, "test.conf", kSinks,
         metrics_, clock_,
         HistoryWriter::Outlet{
             [this](const Alert& alert) { return look_up_(alert); }, [] {},
             [](uint64_t) {},
             [this](const Alert& alert) { return take(alert); }},
-        look_up_user, [](const std::string& what) { ADD_FAILURE() << what; });
+        look_up_user, timing_);
+    writer->start([](const std::string& what) { ADD_FAILURE() << what; });
+    return writer;
   }
   // What the relay would have been given so far: ready alerts, and those that
   // are not stored.
@@ -69,17 +72,15 @@ class HistoryWorkerTest : public testing::Test {
     found.origin = Origin::kInventory;
     return found;
   }
-  static NewExec new_exec(const ExecEvent& event) {
-    return {std::make_shared<const ExecEvent>(event)};
-  }
+  static NewExec new_exec(const ExecEvent& event) { return {shared(event)}; }
   // `post` is done while the store thread waits for another writer, so what is
   // posted queues up.
-  void while_it_waits(HistoryWriter& worker,
+  void while_it_waits(HistoryWriter& writer,
                       const std::function<void()>& post) {
     const auto other =
         must(Database::open(config_.database, Database::Access::kReadWrite));
     must(other->execute("BEGIN IMMEDIATE"));
-    worker.post(new_exec(event("/waits")));
+    writer.post(new_exec(event("/waits")));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     post();
     must(other->execute("ROLLBACK"));
@@ -101,8 +102,11 @@ class HistoryWorkerTest : public testing::Test {
     return event;
   }
 
+  void wait_briefly_for_locks() { timing_.busy = 50 * kNanosPerMilli; }
+
   FakeClock clock_;
   Metrics metrics_;
+  Timing timing_;
   TempDir dir_{memory_directory()};
   Config config_;
   std::mutex mutex_;
@@ -113,115 +117,114 @@ class HistoryWorkerTest : public testing::Test {
   bool room_ = true;
 };
 
-TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
-  const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
+TEST_F(HistoryWriterTest, MissedExecsDoNotKeepNewValuesOut) {
+  const auto writer = start();
+  writer->post(new_exec(event("/first")));
+  writer->settle(10'000);
+  while_it_waits(*writer, [&] {
     for (int i = 0; i < 30'000; ++i)
-      worker->post(
-          MissedExec{std::make_shared<const ExecEvent>(missed_event())});
+      writer->post(MissedExec{shared(missed_event())});
     for (int i = 0; i < 200; ++i)
-      worker->post(new_exec(event("/new/" + std::to_string(i))));
+      writer->post(new_exec(event("/new/" + std::to_string(i))));
   });
-  worker->settle(20'000);
+  writer->settle(20'000);
   EXPECT_EQ(sent(), 202U);
   EXPECT_GT(metrics_.get(Metric::kMissedNotListed), 0U);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
-  worker->stop();
+  writer->stop();
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM term"), "202");
 }
 
-TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
-  const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
+TEST_F(HistoryWriterTest, LargeExecsDoNotKeepNewValuesOut) {
+  const auto writer = start();
+  writer->post(new_exec(event("/first")));
+  writer->settle(10'000);
+  while_it_waits(*writer, [&] {
     ExecEvent large = event("/first");
     for (int i = 0; i < 40; ++i) {
       large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
-      worker->post(new_exec(large));
+      writer->post(new_exec(large));
     }
     EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
-      worker->post(new_exec(event("/new/" + std::to_string(i))));
+      writer->post(new_exec(event("/new/" + std::to_string(i))));
   });
-  worker->settle(20'000);
+  writer->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
-  worker->stop();
+  writer->stop();
   EXPECT_EQ(value_of(config_.database,
                      "SELECT count(*) FROM term WHERE value LIKE '/new/%'"),
             "200");
 }
 
-TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
-  const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
+TEST_F(HistoryWriterTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
+  const auto writer = start();
+  writer->post(new_exec(event("/first")));
+  writer->settle(10'000);
+  while_it_waits(*writer, [&] {
     ExecEvent heavy = event("/heavy");
     heavy.auid = 1002;
     heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
     for (int i = 0; i < 100; ++i)
-      worker->post(new_exec(heavy));
+      writer->post(new_exec(heavy));
     EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
     metrics_.set(Metric::kEventsDropped, 0);
     for (int i = 0; i < 200; ++i)
-      worker->post(new_exec(event("/new/" + std::to_string(i))));
+      writer->post(new_exec(event("/new/" + std::to_string(i))));
   });
-  worker->settle(20'000);
+  writer->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
   EXPECT_EQ(sent(), 204U);
 }
 
-TEST_F(HistoryWorkerTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
+TEST_F(HistoryWriterTest, AUserHasTheSameNameWhereverAnExecComesFrom) {
   config_.new_terms_fields = {"process.env_vars", "user.name"};
-  const auto worker = start();
+  const auto writer = start();
   ExecEvent running = found("/runs");
   running.uid = 0;
   running.user.clear();
-  worker->post(new_exec(running));
-  worker->post(InventoryDone{1});
+  writer->post(new_exec(running));
+  writer->post(InventoryDone{1});
   ExecEvent raw = running;
   raw.origin = Origin::kExec;
-  worker->post(new_exec(raw));
+  writer->post(new_exec(raw));
   ExecEvent enriched = raw;
   enriched.user = "root";
-  worker->post(new_exec(enriched));
-  worker->settle(10'000);
+  writer->post(new_exec(enriched));
+  writer->settle(10'000);
   EXPECT_EQ(sent(), 1U) << "the summary of the baseline";
   enriched.user = "other";
-  worker->post(new_exec(enriched));
-  worker->settle(10'000);
+  writer->post(new_exec(enriched));
+  writer->settle(10'000);
   EXPECT_EQ(sent(), 2U);
 }
 
-TEST_F(HistoryWorkerTest, AnExceptionForAllButRootIsNotForRootWithoutAName) {
+TEST_F(HistoryWriterTest, AnExceptionForAllButRootIsNotForRootWithoutAName) {
   config_.exceptions = {{1, "not user.name:root"}};
-  const auto worker = start();
+  const auto writer = start();
   ExecEvent raw = event("/of-root");
   raw.uid = 0;
   raw.user.clear();
-  worker->post(new_exec(raw));
-  worker->settle(10'000);
+  writer->post(new_exec(raw));
+  writer->settle(10'000);
   EXPECT_EQ(sent(), 1U);
 }
 
-TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
+TEST_F(HistoryWriterTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   constexpr int64_t kHour = 3600 * kMicrosPerSecond;
-  const auto worker = start();
+  const auto writer = start();
   size_t values = 0;
   for (const int64_t step : {int64_t{0}, -kHour, kHour, kHour, -kHour}) {
     clock_.step_wall_us(step);
     clock_.advance_us(kMicrosPerSecond);
-    worker->post(new_exec(event("/known")));
-    worker->post(new_exec(event("/new/" + std::to_string(values))));
-    worker->settle(10'000);
+    writer->post(new_exec(event("/known")));
+    writer->post(new_exec(event("/new/" + std::to_string(values))));
+    writer->settle(10'000);
     ++values;
     EXPECT_EQ(sent(), 1 + values) << "a new one is alerted, a known one not";
   }
-  worker->stop();
+  writer->stop();
   EXPECT_EQ(value_of(config_.database,
                      "SELECT seen_count FROM first_seen WHERE value = "
                      "'/known'"),
@@ -229,103 +232,106 @@ TEST_F(HistoryWorkerTest, AClockThatStepsAnHourMakesNothingNewOrForgotten) {
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM term"), "6");
 }
 
-TEST_F(HistoryWorkerTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
-  auto worker = start();
+TEST_F(HistoryWriterTest, ABaselineIsTakenWhenTheDatabaseTakesIt) {
+  wait_briefly_for_locks();
+  auto writer = start();
   auto other =
       must(Database::open(config_.database, Database::Access::kReadWrite));
   must(other->execute("BEGIN IMMEDIATE"));
-  worker->post(new_exec(found("/runs")));
-  worker->post(InventoryDone{5});
-  worker->settle(20'000);  // after the five seconds that a lock is waited for
+  writer->post(new_exec(found("/runs")));
+  writer->post(InventoryDone{5});
+  writer->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
   must(other->execute("ROLLBACK"));
   other.reset();
   clock_.advance_us(10 * kMicrosPerSecond);
-  worker->settle(20'000);
-  worker->settle(20'000);
+  writer->settle(20'000);
+  writer->settle(20'000);
   EXPECT_EQ(summaries(),
             std::vector<std::string>{"baseline terms=1 processes=5"});
-  worker.reset();
+  writer.reset();
   // What the next start finds began while nothing ran.
-  worker = start();
-  worker->post(new_exec(found("/later")));
-  worker->post(InventoryDone{6});
-  worker->settle(20'000);
+  writer = start();
+  writer->post(new_exec(found("/later")));
+  writer->post(InventoryDone{6});
+  writer->settle(20'000);
   EXPECT_EQ(summaries().size(), 1U);
   EXPECT_EQ(sent(), 2U);
 }
 
-TEST_F(HistoryWorkerTest, ADatabaseBegunAnewHasABaselineToo) {
-  const auto worker = start();
-  worker->post(InventoryDone{5});
-  worker->settle(20'000);
-  EXPECT_FALSE(worker->take_inventory_wanted());
+TEST_F(HistoryWriterTest, ARecreatedDatabaseHasABaselineToo) {
+  const auto writer = start();
+  writer->post(InventoryDone{5});
+  writer->settle(20'000);
+  EXPECT_FALSE(writer->take_inventory_wanted());
   std::filesystem::remove(config_.database);
   clock_.advance_us(10 * kMicrosPerSecond);
-  worker->settle(20'000);
-  EXPECT_TRUE(worker->take_inventory_wanted());
-  EXPECT_FALSE(worker->take_inventory_wanted());
-  worker->post(new_exec(found("/runs")));
-  worker->post(InventoryDone{7});
-  worker->settle(20'000);
+  writer->settle(20'000);
+  EXPECT_TRUE(writer->take_inventory_wanted());
+  EXPECT_FALSE(writer->take_inventory_wanted());
+  writer->post(new_exec(found("/runs")));
+  writer->post(InventoryDone{7});
+  writer->settle(20'000);
   const std::vector<std::string> told = summaries();
   ASSERT_EQ(told.size(), 2U);
   EXPECT_TRUE(told[0].starts_with("history lost")) << told[0];
   EXPECT_EQ(told[1], "baseline terms=1 processes=7");
   EXPECT_EQ(sent(), 2U);
   // A position in the database that is gone says nothing about this one.
-  worker->post(SinkPosition{"syslog", 1, 0});
-  worker->settle(20'000);
+  writer->post(SinkPosition{"syslog", 1, 0});
+  writer->settle(20'000);
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM pending_alert"),
             "2");
-  worker->post(SinkPosition{"syslog", 1, 1});
-  worker->settle(20'000);
+  writer->post(SinkPosition{"syslog", 1, 1});
+  writer->settle(20'000);
   EXPECT_EQ(value_of(config_.database, "SELECT count(*) FROM pending_alert"),
             "1");
 }
 
-TEST_F(HistoryWorkerTest, TheEndOfLearningIsToldOnceAlsoWhenNothingRanThen) {
+TEST_F(HistoryWriterTest,
+       TheEndOfLearningIsReportedOnceAlsoWhenNothingRanThen) {
   constexpr int64_t kHourUs = 3600 * kMicrosPerSecond;
   config_.learning_period = 3600;
-  auto worker = start();
-  worker->post(InventoryDone{5});
-  worker->post(new_exec(event("/learned")));
-  worker->settle(20'000);
+  auto writer = start();
+  writer->post(InventoryDone{5});
+  writer->post(new_exec(event("/learned")));
+  writer->settle(20'000);
   EXPECT_EQ(summaries().size(), 1U);
-  worker.reset();
+  writer.reset();
   clock_.advance_us(2 * kHourUs);
   for (int i = 0; i < 2; ++i) {
-    worker = start();
-    worker->settle(20'000);
-    worker->settle(20'000);
-    worker.reset();
+    writer = start();
+    writer->settle(20'000);
+    writer->settle(20'000);
+    writer.reset();
   }
   const std::vector<std::string> told = summaries();
   ASSERT_EQ(told.size(), 2U);
   EXPECT_EQ(told[1], "learning ended terms=1 learning_period=1h");
 }
 
-TEST_F(HistoryWorkerTest, WhatTheRelayHadNoRoomForWhileItRefusedIsSentLater) {
-  const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
+TEST_F(HistoryWriterTest, WhatTheRelayHadNoRoomForInAnOutageIsSentLater) {
+  wait_briefly_for_locks();
+  const auto writer = start();
+  writer->post(new_exec(event("/first")));
+  writer->settle(10'000);
   ASSERT_EQ(sent(), 1U);
   auto other =
       must(Database::open(config_.database, Database::Access::kReadWrite));
   must(other->execute("BEGIN IMMEDIATE"));
-  worker->post(new_exec(event("/direct")));
-  worker->settle(20'000);  // after the five seconds that a lock is waited for
+  writer->post(new_exec(event("/direct")));
+  writer->settle(20'000);
   ASSERT_EQ(unstored_.size(), 1U);
   room_ = false;
-  worker->post(new_exec(event("/no-room")));
-  worker->settle(20'000);
+  writer->post(new_exec(event("/no-room")));
+  writer->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 2U);
   EXPECT_EQ(metrics_.get(Metric::kAlertsNotStored), 1U);
   must(other->execute("ROLLBACK"));
   other.reset();
   clock_.advance_us(10 * kMicrosPerSecond);
-  worker->settle(20'000);
-  worker->settle(20'000);
+  writer->settle(20'000);
+  writer->settle(20'000);
   EXPECT_EQ(metrics_.get(Metric::kHistoryHeld), 0U);
   // What was sent directly is in the history and not in the queue.
   EXPECT_EQ(rows(config_.database,
@@ -337,50 +343,50 @@ TEST_F(HistoryWorkerTest, WhatTheRelayHadNoRoomForWhileItRefusedIsSentLater) {
   EXPECT_EQ(unstored_.size(), 1U);
 }
 
-TEST_F(HistoryWorkerTest, AnAlertWaitsForItsFactsUntilTheDeadline) {
+TEST_F(HistoryWriterTest, AnAlertWaitsForItsFactsUntilTheDeadline) {
   std::vector<Alert> asked;
   look_up_ = [&](const Alert& alert) {
     asked.push_back(alert);
     return true;
   };
-  const auto worker = start();
-  worker->post(new_exec(event("/a")));
-  worker->post(new_exec(event("/b")));
-  worker->settle(200);  // they are not ready
+  const auto writer = start();
+  writer->post(new_exec(event("/a")));
+  writer->post(new_exec(event("/b")));
+  writer->settle(200);  // they are not ready
   EXPECT_EQ(sent(), 0U);
   ASSERT_EQ(asked.size(), 2U);
   Facts facts{asked[0].alert_id, asked[0].raised_at_us, {}, {{1000, "bob"}}};
   facts.facts.introducer_pid = 77;
-  worker->post(facts);
-  worker->settle(200);
+  writer->post(facts);
+  writer->settle(200);
   ASSERT_EQ(sent(), 1U);
   EXPECT_EQ(alerts()[0].facts.introducer_pid, 77);
   clock_.advance_us(kFactsDeadlineNs / 1000);
-  worker->settle(10'000);
+  writer->settle(10'000);
   EXPECT_EQ(sent(), 2U);
   // An answer that comes too late changes nothing.
-  worker->post(
+  writer->post(
       Facts{asked[1].alert_id, asked[1].raised_at_us, facts.facts, {}});
-  worker->settle(10'000);
+  writer->settle(10'000);
   EXPECT_EQ(alerts()[1].facts.introducer_pid, 0);
 }
 
-TEST_F(HistoryWorkerTest, AFullQueueRefusesNoControlItem) {
-  const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
+TEST_F(HistoryWriterTest, AFullQueueRefusesNoControlItem) {
+  const auto writer = start();
+  writer->post(new_exec(event("/first")));
+  writer->settle(10'000);
+  while_it_waits(*writer, [&] {
     while (metrics_.get(Metric::kEventsDropped) == 0)
-      worker->post(new_exec(event("/new/" + std::string(10'000, 'x'))));
-    worker->post(CoverageDeltas{{{20'000, 7, 0, 0, {}}}});
-    worker->post(SinkPosition{"syslog", 1, 0});
+      writer->post(new_exec(event("/new/" + std::string(10'000, 'x'))));
+    writer->post(CoverageDeltas{{{20'000, 7, 0, 0, {}}}});
+    writer->post(SinkPosition{"syslog", 1, 0});
     Config config = config_;
     config.severity = "high";
-    worker->post(NewConfig{config, {"ecs_file"}});
+    writer->post(NewConfig{config, {"ecs_file"}});
   });
-  worker->settle(20'000);
-  worker->post(new_exec(event("/last")));
-  worker->settle(20'000);
+  writer->settle(20'000);
+  writer->post(new_exec(event("/last")));
+  writer->settle(20'000);
   EXPECT_EQ(value_of(config_.database, "SELECT execs FROM coverage_by_day"),
             "7");
   EXPECT_EQ(

@@ -106,16 +106,15 @@ TEST_F(Queries, EachCanBePreparedAndRun) {
   for (const auto& entry : std::filesystem::directory_iterator("sql/queries")) {
     ++seen;
     std::ifstream file(entry.path());
-    const std::string sql{std::istreambuf_iterator<char>(file), {}};
+    std::string sql{std::istreambuf_iterator<char>(file), {}};
     EXPECT_TRUE(sql.starts_with("-- ")) << entry.path();
     EXPECT_NE(sql.find("< " + entry.path().filename().string()),
               std::string::npos)
         << entry.path() << " does not say how to run it";
-    Statement statement = must(database->prepare(sql));
-    if (const auto value = statement.parameter(":value"))
-      statement.bind(*value, "/tmp/evil.so");
-    Cursor row = statement.query();
-    EXPECT_TRUE(must(row.next())) << entry.path();
+    // Its parameter, as `.parameter set` would give it.
+    for (size_t at = 0; (at = sql.find(":value")) != std::string::npos;)
+      sql.replace(at, 6, "'/tmp/evil.so'");
+    EXPECT_FALSE(rows(*database, sql).empty()) << entry.path();
   }
   EXPECT_GE(seen, 9);
 }

@@ -131,10 +131,9 @@ TEST_F(Readers, AnOpenTransactionHoldsUpNothing) {
   const auto store = must(Store::open(path_, clock_));
   record(*store, exec_event("a"), Verdict::kNew);
   const auto reader = must(Database::open(path_, Database::Access::kReadOnly));
-  Statement statement = must(
-      reader->prepare("SELECT value FROM term, (SELECT 1 UNION SELECT 2)"));
   {
-    Cursor held = statement.query();
+    Cursor held =
+        reader->query("SELECT value FROM term, (SELECT 1 UNION SELECT 2)");
     ASSERT_TRUE(must(held.next()));
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < 50; ++i) {
@@ -159,12 +158,11 @@ TEST_F(Readers, TheLogStopsGrowingByWhatCanWait) {
     record(*store, exec_event("v" + std::to_string(i)), Verdict::kLearned);
   must(store->commit());
   const auto reader = must(Database::open(path_, Database::Access::kReadOnly));
-  Statement statement = must(reader->prepare("SELECT value FROM term"));
   const auto log_bytes = [&] {
     return std::filesystem::file_size(path_ + "-wal");
   };
   {
-    Cursor held = statement.query();
+    Cursor held = reader->query("SELECT value FROM term");
     ASSERT_TRUE(must(held.next()));
     for (int round = 1; round <= 60; ++round) {
       for (int i = 0; i < kTerms; ++i)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/store/recovery.h"
+// A damaged database is moved aside; see open_or_recreate().
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "preload/store/store.h"
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
@@ -30,7 +31,7 @@ std::string damage(const std::string& path, char with) {
   return bytes;
 }
 
-TEST(Recovery, ADamagedDatabaseIsMovedAsideAndANewOneBegun) {
+TEST(Recovery, ADamagedDatabaseIsMovedAsideAndANewOneCreated) {
   const TempDir dir;
   const FakeClock clock;
   const std::string path = dir / "history.db";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/store/sqlite.h"
 
+#include <chrono>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -27,13 +28,11 @@ TEST_F(Sqlite, BindsWhatItIsGiven) {
   must(
       database->execute("CREATE TABLE t (i INT, s TEXT, b BLOB, n TEXT, "
                         "o TEXT, d BLOB) STRICT"));
-  Statement add =
-      must(database->prepare("INSERT INTO t VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   const std::string hostile = "'); DROP TABLE t; --\x01\xff";
-  must(add.run(UINT64_MAX, "", Blob{hostile}, nullptr,
-               std::optional<std::string>("o"), sha256("x")));
-  Statement get = must(database->prepare("SELECT *, typeof(s) FROM t"));
-  Cursor row = get.query();
+  must(database->run("INSERT INTO t VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                     UINT64_MAX, "", Blob{hostile}, nullptr,
+                     std::optional<std::string>("o"), sha256("x")));
+  Cursor row = database->query("SELECT *, typeof(s) FROM t");
   ASSERT_TRUE(must(row.next()));
   EXPECT_EQ(static_cast<uint64_t>(row.integer(0)), UINT64_MAX);
   EXPECT_EQ(row.text(1), "");
@@ -47,29 +46,27 @@ TEST_F(Sqlite, BindsWhatItIsGiven) {
 
 TEST_F(Sqlite, ErrorsNameTheFileAndTheReason) {
   const auto database = open();
-  const auto bad = database->prepare("SELECT * FROM nowhere");
+  const auto bad = database->run("SELECT * FROM nowhere");
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().message(),
             path_ + ": no such table: nowhere: SQLite error 1");
   EXPECT_FALSE(is_corrupt(bad.error()));
 
   must(database->execute("CREATE TABLE t (i INTEGER NOT NULL) STRICT"));
-  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
-  const Status refused = add.run(nullptr);
+  constexpr std::string_view kAdd = "INSERT INTO t VALUES (?1)";
+  const Status refused = database->run(kAdd, nullptr);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code.value(), 1299) << "the extended code";
-  EXPECT_TRUE(add.run(1)) << "usable again";
+  EXPECT_TRUE(database->run(kAdd, 1)) << "usable again";
 }
 
 TEST_F(Sqlite, ATransactionTakesTheLockWithItsFirstWrite) {
   const auto one = open();
   must(one->execute("CREATE TABLE t (i INT) STRICT"));
   const auto two = open();
-  Statement add_one = must(one->prepare("INSERT INTO t VALUES (1)"));
-  Statement add_two = must(two->prepare("INSERT INTO t VALUES (2)"));
   must(one->begin());
-  must(add_two.run());  // nobody has the lock
-  must(add_one.run());
+  must(two->run("INSERT INTO t VALUES (2)"));  // nobody has the lock
+  must(one->run("INSERT INTO t VALUES (1)"));
   must(one->commit());
   EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "2");
 }
@@ -77,31 +74,52 @@ TEST_F(Sqlite, ATransactionTakesTheLockWithItsFirstWrite) {
 TEST_F(Sqlite, NothingOfAFailedTransactionGetsIn) {
   const auto database = open();
   must(database->execute("CREATE TABLE t (i INTEGER UNIQUE NOT NULL) STRICT"));
-  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
+  const auto add = [&](int i) {
+    return database->run("INSERT INTO t VALUES (?1)", i);
+  };
   must(database->begin());
-  must(add.run(1));
-  ASSERT_FALSE(add.run(1));
-  EXPECT_FALSE(add.run(2)) << "after an error all writes fail";
+  must(add(1));
+  ASSERT_FALSE(add(1));
+  EXPECT_FALSE(add(2)) << "after an error all writes fail";
   EXPECT_FALSE(database->commit());
   EXPECT_TRUE(database->in_transaction());
   database->rollback();
   EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "0");
   must(database->begin());
-  must(add.run(3));
+  must(add(3));
   must(database->commit());
   EXPECT_EQ(rows(path_, "SELECT i FROM t")[0][0], "3");
 }
 
-TEST_F(Sqlite, AGuardRollsBack) {
+TEST_F(Sqlite, TransactCommitsOnSuccessAndRollsBackOnFailure) {
   const auto database = open();
   must(database->execute("CREATE TABLE t (i INT) STRICT"));
-  {
-    Transaction transaction(*database);
-    must(transaction.begin());
-    must(database->execute("INSERT INTO t VALUES (1)"));
-  }
+  const auto insert = [&] {
+    return database->insert("INSERT INTO t VALUES (1)");
+  };
+  EXPECT_EQ(must(database->transact(insert)), 1);
+  const Status refused = database->transact([&]() -> Status {
+    must(insert());
+    return fail("refused");
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "refused");
   EXPECT_FALSE(database->in_transaction());
-  EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "0");
+  EXPECT_EQ(rows(path_, "SELECT count(*) FROM t")[0][0], "1");
+}
+
+TEST_F(Sqlite, AnotherWritersLockIsWaitedForAsLongAsTimingSays) {
+  const auto one = open();
+  must(one->execute("CREATE TABLE t (i INT) STRICT; BEGIN IMMEDIATE"));
+  Timing timing;
+  timing.busy = 50 * kNanosPerMilli;
+  const auto two =
+      must(Database::open(path_, Database::Access::kReadWrite, timing));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(two->run("INSERT INTO t VALUES (2)"));
+  const auto waited = std::chrono::steady_clock::now() - start;
+  EXPECT_GE(waited, std::chrono::milliseconds(40));
+  EXPECT_LT(waited, std::chrono::seconds(3));
 }
 
 TEST_F(Sqlite, ReadersFindTheLogAfterAWriterHasLeft) {
@@ -124,15 +142,13 @@ TEST_F(Sqlite, AReaderOnlyPutsACheckpointOff) {
   must(database->execute("CREATE TABLE t (s TEXT) STRICT"));
   const auto reader = must(Database::open(path_, Database::Access::kReadOnly));
   must(reader->begin());
-  Statement look = must(reader->prepare("SELECT count(*) FROM t"));
-  Cursor held = look.query();
+  Cursor held = reader->query("SELECT count(*) FROM t");
   ASSERT_TRUE(must(held.next()));  // a snapshot, until the cursor ends
 
-  Statement add = must(database->prepare("INSERT INTO t VALUES (?1)"));
   for (int i = 0; i < 30; ++i) {
     must(database->begin());
     for (int j = 0; j < 100; ++j)
-      must(add.run(std::string(5000, 'x')));
+      must(database->run("INSERT INTO t VALUES (?1)", std::string(5000, 'x')));
     must(database->commit());
   }
   const uint64_t before = database->wal_bytes();

@@ -2,6 +2,7 @@
 // Events, decisions and bytes for tests of what comes after the join.
 #pragma once
 
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -43,7 +44,11 @@ inline ExecEvent exec_event(const std::string& value, int32_t pid = 1234,
   return event;
 }
 
-// The same, but audit said nothing.
+inline ExecEventPtr shared(const ExecEvent& event) {
+  return std::make_shared<const ExecEvent>(event);
+}
+
+// As exec_event(), but audit said nothing.
 inline ExecEvent unaudited_event(const std::string& value, int32_t pid = 1234) {
   ExecEvent event = exec_event(value, pid);
   event.origin = Origin::kUnaudited;

@@ -10,7 +10,8 @@
 
 #include "events.h"
 #include "fake_clock.h"
-#include "preload/store/outbox_reader.h"
+#include "preload/store/event_json.h"
+#include "preload/store/outbox.h"
 #include "preload/store/sqlite.h"
 #include "preload/store/store.h"
 
@@ -29,8 +30,7 @@ T must(Result<T> result) {
 
 inline Rows rows(Database& database, std::string_view sql) {
   Rows all;
-  Statement statement = must(database.prepare(sql));
-  Cursor row = statement.query();
+  Cursor row = database.query(sql);
   while (must(row.next())) {
     std::vector<std::string>& columns = all.emplace_back();
     for (int i = 0; i < row.columns(); ++i)
@@ -55,7 +55,7 @@ inline const AlertSeverity kMark{"low", 21};
 inline std::vector<Alert> record(Store& store, const ExecEvent& event,
                                  Verdict verdict) {
   const Decision made = decision(event.env.at(0).value, verdict);
-  return must(store.record(event, {&made, 1}, kMark));
+  return must(store.record(shared(event), {&made, 1}, kMark));
 }
 
 // The one output of these tests.
@@ -77,8 +77,7 @@ inline std::vector<Alert> queued(Store& store, const std::string& path,
 
 inline std::vector<std::string> column_names(Database& database,
                                              const std::string& view) {
-  Statement statement = must(database.prepare("SELECT * FROM " + view));
-  const Cursor row = statement.query();
+  const Cursor row = database.query("SELECT * FROM " + view);
   std::vector<std::string> names;
   for (int i = 0; i < row.columns(); ++i)
     names.emplace_back(row.name(i));

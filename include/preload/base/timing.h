@@ -16,6 +16,7 @@ struct Timing {
   int64_t flush = 5 * kNanosPerSecond;        // batched counts to disk
   int64_t prune = 60 * kNanosPerSecond;       // deletion of old rows
   int64_t prune_again = kNanosPerSecond;      // while rows are left
+  int64_t busy = 5 * kNanosPerSecond;         // lock of another on the database
   int64_t store_retry = 5 * kNanosPerSecond;  // a database that refuses
   int64_t sink_retry = kNanosPerSecond;       // a sink that failed, doubling
   int64_t sink_retry_most = 30 * kNanosPerSecond;

@@ -28,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -61,6 +62,9 @@ class ExecHandler {
   // The watch on /etc/ld.so.preload has fired: the program that opened it, as
   // far as its SYSCALL record says, without variables. Origin kPreloadFile.
   virtual void on_preload_file(ExecEventPtr event) = 0;
+  // The name of a user, for execs whose audit records lack it; empty: not
+  // known at once.
+  virtual std::string user_name(uint32_t /*uid*/) { return {}; }
 };
 
 class Correlator final : public AuditHandler {

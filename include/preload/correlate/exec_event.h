@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,23 +12,22 @@
 #include <utility>
 
 #include "preload/audit/audit_event.h"
-#include "preload/base/result.h"
 #include "preload/capture/exec_snapshot.h"
 
 namespace preload {
 
-// How the environment was come by. In alerts: capture=exec, late, none.
+// How the environment was obtained. In alerts: capture=exec, late, none.
 enum class Capture : uint8_t {
   kExec,  // before the program's first instruction
   kLate,  // from /proc afterwards, verified to be the same program image
   kNone,  // missed
 };
 
-// How a term came to be known. In the database and in alerts.
+// What showed the variable. In the database and in alerts.
 enum class Origin : uint8_t {
   kExec,          // "exec": an audited exec
   kUnaudited,     // "unaudited": an exec that audit did not report
-  kInventory,     // "inventory": a process that ran before the plugin did
+  kInventory,     // "inventory": a process that ran before the plugin started
   kLoaderOption,  // "ld.so-option": --preload and the like on ld.so's argv
   kPreloadFile,   // "ld.so.preload": an entry of /etc/ld.so.preload
 };
@@ -62,22 +60,10 @@ struct ExecEvent : ExecSnapshot {
 // As it leaves the correlator: shared from then on, never copied or changed.
 using ExecEventPtr = std::shared_ptr<const ExecEvent>;
 
-// The event itself if it has a user name, else a copy with the name that
-// `name_of` gives for its uid. Audit's enriched records have the name, so
-// copies are rare.
-[[nodiscard]] ExecEventPtr with_user(
-    ExecEventPtr event, const std::function<std::string(uint32_t)>& name_of);
-
-// About how much memory it holds, for the bounds of queues. Bytes.
+// About how much memory it takes, for the bounds of queues. Bytes.
 [[nodiscard]] size_t weight(const ExecEvent& event);
 // Of these parts of it.
 [[nodiscard]] size_t weight(std::span<const EnvVar> env,
                             std::span<const std::string> argv);
-
-// The event as JSON, for the database's `detail` column and back. Strings are
-// in the escaped form of base/text.h, so nothing is lost. Fields without a
-// value are left out.
-[[nodiscard]] std::string to_json(const ExecEvent& event);
-[[nodiscard]] Result<ExecEvent> exec_event_from_json(std::string_view json);
 
 }  // namespace preload

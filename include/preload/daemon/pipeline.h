@@ -66,6 +66,7 @@ class Pipeline final : public ExecHandler {
   void on_exec(ExecEventPtr event) override;
   void on_missed(ExecEventPtr event) override;
   void on_preload_file(ExecEventPtr event) override;
+  std::string user_name(uint32_t uid) override;
 
  private:
   Pipeline(Config config, std::string config_file, int input, Fd signals,

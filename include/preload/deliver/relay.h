@@ -20,8 +20,8 @@
 #include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
 #include "preload/deliver/sink.h"
-#include "preload/store/history_item.h"
-#include "preload/store/outbox_reader.h"
+#include "preload/store/outbox.h"
+#include "preload/store/store_queue.h"
 
 namespace preload {
 

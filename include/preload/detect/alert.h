@@ -1,34 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is raised, kept in the outbox and sent.
+// An alert: raised by the store, kept in the outbox and sent.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "preload/base/clock.h"
-#include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/term.h"
 
 namespace preload {
-
-// Column alert.state.
-enum class AlertState : uint8_t {
-  kQueued,  // for the sinks, in order of id
-  kDirect,  // was sent while the database refused it
-  kCapped,  // over max_alerts: kept, not sent, summed up in one message
-};
-[[nodiscard]] std::string_view to_string(AlertState state);
 
 enum class AlertKind : uint8_t {
   kNewTerm,
   kSummary,  // one message about many: capped alerts, baseline, learning
 };
 
-// What the file system says of one library that a value names. All of it as
-// seen by the process: in its own root and working directory.
+// One library that a value names, as the process sees it: in its own root and
+// working directory.
 struct LibraryFact {
   std::string named;  // as the value has it
   std::string path;   // resolved, in the process's root; empty: not found
@@ -38,9 +28,9 @@ struct LibraryFact {
   uint64_t size = 0;  // bytes
   int64_t mtime_us = 0;
   std::string sha256;  // hexadecimal; empty: not computed
-  // It, or a directory above it; others could put it there.
+  // The file or a directory above it can be written by others.
   bool writable_by_others = false;
-  bool mapped = false;  // it was seen mapped; false: unknown
+  bool mapped = false;  // false: unknown
 };
 
 // From the commit of an alert until it is sent without more facts.
@@ -56,18 +46,14 @@ struct AlertFacts {
 struct Alert {
   int64_t alert_id = 0;  // row of table `alert`; 0 = could not be stored
   AlertKind kind = AlertKind::kNewTerm;
-  AlertState state = AlertState::kQueued;
+  bool capped = false;  // over max_alerts: kept, not sent; one summary for all
   int64_t raised_at_us = 0;
   std::string severity;
   uint32_t risk_score = 0;
-  Term term;        // kNewTerm
-  ExecEvent event;  // kNewTerm
+  Term term;           // kNewTerm
+  ExecEventPtr event;  // kNewTerm; else null
   AlertFacts facts;
   std::string summary;  // kSummary: key=value text, safe to print as it is
 };
-
-// The facts as JSON for the database, and back.
-[[nodiscard]] std::string to_json(const AlertFacts& facts);
-[[nodiscard]] Result<AlertFacts> facts_from_json(std::string_view json);
 
 }  // namespace preload

@@ -8,9 +8,9 @@
 //
 // $ORIGIN, $LIB and $PLATFORM, also as ${ORIGIN}, are expanded (glibc
 // elf/dl-load.c; ld.so(8)). The search is LD_LIBRARY_PATH, then the usual
-// system directories; run paths of the program and ld.so.cache are left out,
-// so a name may go unresolved, but is not resolved wrongly by an attacker's
-// file.
+// system directories. Run paths of the program and ld.so.cache are not
+// searched: a name may not be found, but is not resolved to an attacker's file
+// instead.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@
 
 namespace preload {
 
-// An attacker may name thousands; an alert has room for a few.
+// An attacker may name thousands, an alert shows a few.
 inline constexpr size_t kMaxLibraries = 16;
 
 // The names in a value, in order, at most kMaxLibraries; none for a variable
@@ -29,9 +29,10 @@ inline constexpr size_t kMaxLibraries = 16;
 
 // The paths where ld.so would look for `name`, in its order, at most 64.
 // Relative ones are relative to the working directory. `origin` is the
-// program's directory, `search` the values of LD_LIBRARY_PATH.
+// program's directory, `search` the values of LD_LIBRARY_PATH, `platform` the
+// machine name of uname(2).
 [[nodiscard]] std::vector<std::string> library_candidates(
     std::string_view name, std::string_view origin,
-    const std::vector<std::string>& search);
+    const std::vector<std::string>& search, std::string_view platform);
 
 }  // namespace preload

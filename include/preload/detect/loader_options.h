@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second door: a dynamic loader that is run as a program takes on its
-// command line what the environment would have told it.
+// Preloading without a variable: a dynamic loader that is run as a program
+// takes options that do the same.
 //
 //   option               stands for        glibc            musl
 //   --preload LIST       LD_PRELOAD        the last counts  the last counts
@@ -12,9 +12,9 @@
 // is the program. (glibc elf/rtld.c dl_main, musl ldso/dynlink.c __dls3; the
 // test asks the machine's own loader.)
 //
-// We go by neither loader strictly but take what either could: every
-// occurrence, both forms, and unknown options skipped, since a later loader
-// may know them. A needless term costs one alert, a missed one the detection.
+// What either loader could accept is taken: every occurrence, both forms; and
+// unknown options are skipped, since a later loader may have them. A needless
+// term costs one alert, a missed one the detection.
 #pragma once
 
 #include <functional>
@@ -29,9 +29,9 @@ namespace preload {
 // The options of an exec as the variables they stand for, in the order of the
 // command line. Empty unless the program is a dynamic loader: by its file's
 // name (ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld64.so.1; or
-// libc.so, which musl's loader is), or, under any other name, a program that
-// needs no loader and whose arguments read as a loader's from first option to
-// program.
+// libc.so, which musl's loader is), or, under any other name, a program without
+// an interpreter whose arguments are those of a loader, from the first option
+// to the program.
 [[nodiscard]] std::vector<EnvVar> loader_options(const ExecEvent& event);
 
 // The event that an exec of a loader stands for: the same with origin

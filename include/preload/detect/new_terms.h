@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "preload/base/result.h"
@@ -23,9 +23,8 @@ enum class Verdict : uint8_t {
   kLearned,   // new, in the learning period
   kBaseline,  // new, found by the inventory of a new database
   kRecorded,  // new, unaudited, and unaudited = record: never history
-  kFlooded,   // new, but over its user's share: counted, not stored
+  kFlooded,   // new, but over its owner's quota: counted, not stored
 };
-[[nodiscard]] std::string_view to_string(Verdict verdict);
 
 // True when a sighting with this verdict makes or keeps its term known. An
 // excepted or recorded one does not: it must not silence an alert later.
@@ -60,25 +59,26 @@ class NewTerms {
 
   // One decision per term of the event. `now_us` is the wall clock, for the
   // interval of the cap; novelty is judged by the event's own time, and an
-  // event that comes after a later one of the same term is known. The caller
-  // records what it gets, so that the next call finds it in `history`.
+  // event that comes after a later one of the same term is known. `user` is as
+  // for FieldValues. The caller records what it gets, so that the next call
+  // finds it in `history`.
   [[nodiscard]] Result<std::vector<Decision>> decide(const ExecEvent& event,
                                                      int64_t now_us,
-                                                     History& history);
+                                                     History& history,
+                                                     std::string user = {});
 
-  // When intervals have ended in which alerts were capped or terms flooded:
-  // how many and whose, once. Call every second or so.
-  [[nodiscard]] std::optional<OverrunSummary> take_capped(int64_t now_us) {
+  // See Quotas. Call every second or so.
+  [[nodiscard]] std::optional<OverrunSummary> take_overruns(int64_t now_us) {
     return quotas_.take_overruns(now_us);
   }
 
-  // A new rule after a reload; the present interval goes on.
+  // A new rule after a reload; the current interval continues.
   void set_rule(Rule rule);
   [[nodiscard]] const Rule& rule() const { return rule_; }
 
  private:
-  // `event_bytes` is what the event still takes on disk: nothing when not known
-  // yet, 0 when paid with one of its terms.
+  // `event_bytes` is what the event itself takes on disk: nothing when not
+  // computed yet, 0 when one of its terms was charged with it.
   Result<Verdict> judge(const ExecEvent& event, const Decision& decision,
                         int64_t now_us, History& history,
                         std::optional<uint64_t>& event_bytes);

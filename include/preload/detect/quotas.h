@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How alerts and disk space are shared out among users, so that one who makes
-// up a value per exec neither hides the others nor fills the disk.
+// Limits on alerts and disk space, so that a user who invents a value for each
+// exec neither hides the alerts of others nor fills the disk.
 //
 // Alerts: max_alerts per interval, a fixed window that begins with the first
-// alert in it. A user may raise one only while he has raised fewer than are
-// left: alone he gets half, with a second one a third each, and there is
-// always something left for the next. (Rejected: a fixed quarter each - four
-// users take all of it.)
+// alert in it. An owner may raise one only while it has raised fewer than are
+// left: one owner alone gets half, two a third each, and there is always
+// something left for the next. (Rejected: a fixed quarter each - four owners
+// take all of it.)
 //
-// New terms: kMaxNewTerms and kMaxNewBytes per user and day. What is beyond is
+// New terms: kMaxNewTerms and kMaxNewBytes per owner and day. What is beyond is
 // counted, not stored.
-//
-// What is taken is charged to a owner.
 #pragma once
 
 #include <compare>
@@ -26,10 +24,10 @@
 
 namespace preload {
 
-// Whose share it is: the login user's, or the real one's where no one logged
-// in. Root may take all there is, since who is root can stop us anyway. The
-// root of a container is not that root, and may be any user in there: where no
-// user logged in on the host, all containers together are one owner.
+// Who is charged: the login user, or the real one where no one logged in. Root
+// has no quota, since root can stop the plugin anyway. The root of a container
+// is not that root and may stand for any user in it: without a login on the
+// host, all containers together are one owner.
 struct QuotaOwner {
   uint32_t uid = kUnsetId;  // kUnsetId: unknown, or beyond a table's bound
   bool containers = false;
@@ -52,7 +50,7 @@ struct OverrunSummary {
   int64_t until_us = 0;
   uint64_t capped = 0;
   uint64_t flooded = 0;
-  std::vector<Overrun> users;  // the worst ten
+  std::vector<Overrun> users;  // the ten with the most
   size_t more_users = 0;
 };
 
@@ -67,11 +65,13 @@ class Quotas {
 
   void set_limits(int64_t interval_us, uint32_t max_alerts);
 
-  // May this event's user store one more new term of `bytes`? False is counted
-  // as flooded. `now_us` is the wall clock, here as below; it may step.
+  // Charges the event's owner with a new term of `bytes`. False: over the
+  // quota, counted as flooded. `now_us` is the wall clock, here as below; it
+  // may step.
   [[nodiscard]] bool take_space(const ExecEvent& event, uint64_t bytes,
                                 int64_t now_us);
-  // May he raise one more alert? False is counted as capped.
+  // Charges the event's owner with an alert. False: over the quota, counted as
+  // capped.
   [[nodiscard]] bool take_alert(const ExecEvent& event, int64_t now_us);
 
   // What was refused in ended intervals, once; nothing when nothing was.
@@ -79,11 +79,13 @@ class Quotas {
 
  private:
   struct Account {
-    uint64_t raised = 0;  // of this interval
-    uint64_t capped = 0;
+    uint64_t raised = 0;  // in this interval
+    uint64_t capped = 0;  // since the last summary
     uint64_t flooded = 0;
-    uint64_t new_terms = 0;  // of this day
+    uint64_t new_terms = 0;  // on this day
     uint64_t new_bytes = 0;
+
+    [[nodiscard]] uint64_t refused() const { return capped + flooded; }
   };
 
   Account& account(const QuotaOwner& owner);
@@ -95,10 +97,12 @@ class Quotas {
   uint32_t max_alerts_ = 0;
   std::optional<int64_t> interval_start_us_;
   std::optional<int64_t> day_start_us_;
-  uint64_t raised_ = 0;  // of this interval
+  uint64_t raised_ = 0;  // in this interval
   std::map<QuotaOwner, Account> accounts_;
-  std::optional<OverrunSummary> ended_;
-  std::map<QuotaOwner, Overrun> ended_users_;
+  // Of the ended intervals with refusals; nothing when there was none since the
+  // last summary.
+  std::optional<int64_t> since_us_;
+  int64_t until_us_ = 0;
 };
 
 }  // namespace preload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Terms: the combinations of field values that the rule takes for one thing.
+// Terms: the combinations of field values that the rule remembers.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "preload/base/digest.h"
@@ -41,8 +42,7 @@ enum class Field : uint8_t {
   kArgs,              // process.args: the command line, only for exceptions
 };
 
-// The fields of RULE.md, semantics 2. True when `name` is one.
-[[nodiscard]] bool is_term_field(std::string_view name);
+// The names of the fields of RULE.md, semantics 2.
 [[nodiscard]] std::span<const std::string_view> term_fields();
 
 // The field of that name, process.args among them.
@@ -53,24 +53,26 @@ enum class Field : uint8_t {
 // have it. Refers to the event, and keeps what it had to compute.
 class FieldValues {
  public:
-  explicit FieldValues(const ExecEvent& event) : event_(event) {}
+  // `user` is the name of the event's uid where the event itself has none;
+  // empty: unknown.
+  explicit FieldValues(const ExecEvent& event, std::string user = {})
+      : event_(event), user_(std::move(user)) {}
+
+  [[nodiscard]] const ExecEvent& event() const { return event_; }
 
   // Every field but process.env_vars; event.code is all keys, joined with ','.
   [[nodiscard]] std::string_view get(Field field);
 
  private:
   const ExecEvent& event_;
+  const std::string user_;
   std::optional<std::string> uid_;
   std::optional<std::string> auid_;
   std::optional<std::string> args_;
 };
 
-// One value as FieldValues has it, for `field` other than process.env_vars.
-[[nodiscard]] std::string field_value(const ExecEvent& event,
-                                      std::string_view field);
-
-// Makes the terms of events for one choice of new_terms_fields, with what can
-// be computed once computed once. One thread at a time.
+// Makes the terms of events for one choice of new_terms_fields. One thread at a
+// time.
 class TermMaker {
  public:
   explicit TermMaker(std::span<const std::string> fields);
@@ -78,7 +80,7 @@ class TermMaker {
   // The terms of an event, one per different NAME=value and context, in the
   // order of the environment. Only audit keys can be several, so only they
   // multiply.
-  [[nodiscard]] std::vector<Term> terms_of(const ExecEvent& event);
+  [[nodiscard]] std::vector<Term> terms_of(FieldValues& values);
 
   // SHA-256 over the names of the fields, the variable, the value and the
   // context, each with its length before it.
@@ -90,11 +92,5 @@ class TermMaker {
   std::string message_;
   Sha256 sha_;
 };
-
-// The same for once.
-[[nodiscard]] Digest digest_of(std::span<const std::string> fields,
-                               const Term& term);
-[[nodiscard]] std::vector<Term> terms_of(const ExecEvent& event,
-                                         std::span<const std::string> fields);
 
 }  // namespace preload

@@ -16,7 +16,7 @@
 #include "preload/base/clock.h"
 #include "preload/base/timed_call.h"
 #include "preload/enrich/user_names.h"
-#include "preload/store/history_item.h"
+#include "preload/store/store_queue.h"
 
 namespace preload {
 

@@ -36,73 +36,55 @@ struct Seen {
   }
 };
 
-// What the open transaction adds is apart from what committed ones left, so
-// that a rollback costs those nothing. Keys are ordered, for neighbours share
-// pages of the database.
+// What the open transaction adds is kept apart until commit(), so that a
+// rollback drops it and nothing else.
 template <class Key, class Hash = std::hash<Key>>
 class Counts {
  public:
   void add(Key key, const Seen& seen) {
-    open_.push_back({std::move(key), seen});
+    open_.emplace_back(std::move(key), seen);
   }
+  void commit() {
+    for (auto& [key, seen] : open_)
+      committed_[std::move(key)].add(seen);
+    open_.clear();
+  }
+  void rollback() { open_.clear(); }
 
   // Of a key, as far as it is not in the database.
   [[nodiscard]] int64_t last_counted_us(const Key& key) const {
     int64_t latest = kNever;
     if (const auto hit = committed_.find(key); hit != committed_.end())
       latest = hit->second.last_counted_us;
-    for (const Entry& entry : open_)
-      if (entry.key == key)
-        latest = std::max(latest, entry.seen.last_counted_us);
+    for (const auto& [open_key, seen] : open_)
+      if (open_key == key)
+        latest = std::max(latest, seen.last_counted_us);
     return latest;
   }
 
-  void commit() {
-    if (written_)
-      committed_.clear();
-    written_ = false;
-    for (Entry& entry : open_)
-      committed_[std::move(entry.key)].add(entry.seen);
-    open_.clear();
-  }
-  void rollback() {
-    written_ = false;
-    open_.clear();
-  }
-
-  // Hands everything to `each`, Status(const Key&, const Seen&), which writes
-  // it within the open transaction; commit() then forgets it.
+  // Calls `each`, Status(const Key&, const Seen&), with what was committed, in
+  // the order of the keys: neighbours share pages of the database. Not within
+  // an open transaction; clear() when the one that writes it is committed.
   template <class Each>
-  Status write(Each&& each) {
-    std::vector<Entry> entries = open_;
-    if (!written_)
-      for (const auto& [key, seen] : committed_)
-        entries.push_back({key, seen});
-    std::stable_sort(
-        entries.begin(), entries.end(),
-        [](const Entry& a, const Entry& b) { return a.key < b.key; });
-    for (const Entry& entry : entries)
-      if (Status done = each(entry.key, entry.seen); !done)
+  Status write(Each&& each) const {
+    std::vector<const std::pair<const Key, Seen>*> entries;
+    for (const auto& entry : committed_)
+      entries.push_back(&entry);
+    std::sort(entries.begin(), entries.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
+    for (const auto* entry : entries)
+      if (Status done = each(entry->first, entry->second); !done)
         return done;
-    written_ = true;
-    open_.clear();
     return {};
   }
+  void clear() { committed_.clear(); }
 
-  // Keys of committed transactions that wait.
+  // Keys that were committed.
   [[nodiscard]] size_t size() const { return committed_.size(); }
-  [[nodiscard]] bool empty() const {
-    return committed_.empty() && open_.empty();
-  }
 
  private:
-  struct Entry {
-    Key key;
-    Seen seen;
-  };
   std::unordered_map<Key, Seen, Hash> committed_;
-  std::vector<Entry> open_;
-  bool written_ = false;  // committed_, by the open transaction
+  std::vector<std::pair<Key, Seen>> open_;
 };
 
 }  // namespace preload

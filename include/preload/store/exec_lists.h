@@ -15,25 +15,24 @@
 
 namespace preload {
 
-// Part of the store: within its transactions, on its thread. Rows wait in
-// memory for write(), so that a machine on a lower rung writes now and then
-// and not for each exec; of more than kWaiting the oldest are dropped.
+// Part of the store, on its thread. Rows wait in memory for write(), so that a
+// machine on a lower rung writes now and then and not for each exec; of more
+// than kWaiting the oldest are dropped.
 class ExecLists {
  public:
   static constexpr int64_t kKept = 10'000;  // rows of each table
   static constexpr size_t kWaiting = 1000;  // rows of each kind
   static constexpr size_t kTextBytes = 1024;
 
-  explicit ExecLists(Database& database) : database_(database) {}
-  Status prepare();
-
   void add_missed(const ExecEvent& event);
   void add_unaudited(int64_t term_id, const ExecEvent& event);
 
+  // As Counts: what is added in a transaction, and what waits for write().
   void commit();
   void rollback();
-  [[nodiscard]] bool idle() const;
-  Status write();
+  [[nodiscard]] bool empty() const;
+  Status write(Database& database) const;
+  void clear();
 
  private:
   struct Row {
@@ -48,25 +47,15 @@ class ExecLists {
   };
   struct Waiting {
     std::deque<Row> rows;
-    size_t open = 0;     // at the end: of the open transaction
-    size_t written = 0;  // at the start: in the database when it commits
+    size_t open = 0;  // at the end: of the open transaction
 
     void add(Row row);
-    void commit();
     void rollback();
-    // Hands rows that are not written to `each`, Status(const Row&).
-    template <class Each>
-    Status write(Each&& each);
   };
   static Row row_of(const ExecEvent& event);
 
-  Database& database_;
   Waiting missed_;
   Waiting unaudited_;
-  Statement missed_add_;
-  Statement missed_trim_;
-  Statement unaudited_add_;
-  Statement unaudited_trim_;
 };
 
 }  // namespace preload

@@ -2,6 +2,7 @@
 // Alerts that are committed and wait for the enricher's answer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,7 +14,7 @@
 namespace preload {
 
 // The store thread's. An alert waits until kFactsDeadlineNs after its commit;
-// then it becomes ready without facts, so that a look-up that hangs holds up
+// then it becomes ready without facts, so that a look-up that hangs delays
 // neither it nor the alerts after it.
 class FactsWait {
  public:
@@ -26,7 +27,7 @@ class FactsWait {
         clock_.monotonic_ns() + (expected ? kFactsDeadlineNs : 0)};
   }
   void remove(int64_t alert_id) { waiting_.erase(alert_id); }
-  // The database was replaced, and its ids begin anew.
+  // For a new database, whose ids start again.
   void clear() { waiting_.clear(); }
 
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
@@ -38,22 +39,21 @@ class FactsWait {
   }
   // Alerts whose time is over.
   [[nodiscard]] std::vector<int64_t> expired() const {
-    const int64_t now_ns = clock_.monotonic_ns();
     std::vector<int64_t> ids;
     for (const auto& [id, wait] : waiting_)
-      if (wait.deadline_ns <= now_ns)
+      if (wait.deadline_ns <= clock_.monotonic_ns())
         ids.push_back(id);
     return ids;
   }
   // Nanoseconds until the first expires; nothing when none waits.
   [[nodiscard]] std::optional<int64_t> next_ns() const {
-    std::optional<int64_t> due;
-    for (const auto& [id, wait] : waiting_)
-      if (!due || wait.deadline_ns < *due)
-        due = wait.deadline_ns;
-    if (due)
-      *due -= clock_.monotonic_ns();
-    return due;
+    if (empty())
+      return std::nullopt;
+    const auto first = std::min_element(
+        waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+          return a.second.deadline_ns < b.second.deadline_ns;
+        });
+    return first->second.deadline_ns - clock_.monotonic_ns();
   }
 
  private:

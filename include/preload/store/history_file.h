@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The database file: whose it is, whether it is ours, and its schema.
+// The database file: its owner, its format, and its schema.
 //
 // Of the 100 bytes of an SQLite header (https://sqlite.org/fileformat2.html)
-// these are looked at before SQLite is, so that a file which is not ours stays
-// as it is:
+// these are checked before SQLite opens the file, so that the file of another
+// program is left unchanged:
 //
 //   offset  size  what
 //        0    16  "SQLite format 3" and a NUL
-//       60     4  user_version, big-endian: how many migrations it has seen
+//       60     4  user_version, big-endian: how many migrations were applied
 //       68     4  application_id, big-endian: kApplicationId
 #pragma once
 
@@ -27,25 +27,31 @@ inline constexpr uint32_t kApplicationId = 0x50524c44;  // "PRLD"
 [[nodiscard]] int64_t schema_version();
 
 struct HistoryFile {
-  // Keeps other writers out (flock) and tells whether the path still leads
-  // here. Closed after the database: closing any descriptor of the file would
-  // end SQLite's own locks.
+  // Excludes other writers (flock), and identifies the file: see in_place().
+  // Closed after the database: closing any descriptor of the file would end
+  // SQLite's own locks.
   Fd lock;
   std::unique_ptr<Database> database;
   bool created = false;
 };
 
 // Opens the history for its one writer; creates it, mode 0640, when there is
-// none, and brings an old schema up to date. Waits up to 5 s for another
-// writer to end. Refuses, untouched: links, files and directories that others
-// could change, databases of other programs and of newer versions. Not twice
-// at the same time in one process.
-[[nodiscard]] Result<HistoryFile> open_history(const std::string& path);
+// none, and brings an old schema up to date. Waits up to timing.busy for
+// another writer to end. Refuses, untouched: links, files and directories that
+// others could change, databases of other programs and of newer versions. Not
+// twice at the same time in one process.
+[[nodiscard]] Result<HistoryFile> open_history(const std::string& path,
+                                               const Timing& timing = {});
 
 // Reads the whole database; the error says what is wrong and is_corrupt().
 Status check_content(Database& database);
 
 // True while `path` leads to the file that was opened.
 [[nodiscard]] bool in_place(const HistoryFile& file, const std::string& path);
+
+// Renames a damaged database, with its write-ahead log, to a new name beside
+// `path`, which it gives; see open_or_recreate().
+[[nodiscard]] Result<std::string> move_damaged(const std::string& path,
+                                               int64_t wall_us);
 
 }  // namespace preload

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A look at the database from outside, while its daemon runs or not: for the
-// doctor and the self-test. Read-only, changes nothing.
+// The database as another process reads it, whether the plugin runs or not: for
+// the doctor and the self-test. Read-only.
 #pragma once
 
 #include <cstdint>
@@ -42,12 +42,12 @@ struct StoredTerm {
   int64_t alert_id = 0;     // 0 = it raised none
   std::string alert_state;  // pending, sent, capped
   std::string capture;      // exec, late
-  std::string audit_id;     // empty: audit told nothing (yet)
+  std::string audit_id;     // empty: no audit event
 };
 
 class HistoryReader {
  public:
-  // Says so when there is no database yet, or one that is not ours.
+  // The error says when there is no database yet, or one of another program.
   static Result<HistoryReader> open(const std::string& path);
 
   [[nodiscard]] Result<int64_t> schema_version();
@@ -60,7 +60,7 @@ class HistoryReader {
   // The greatest term_id there is; 0 = no terms.
   [[nodiscard]] Result<int64_t> last_term_id();
   // The term of `variable` and `value` (exact bytes) that was stored after the
-  // term `after`. Looks at those terms only, so it is fast for new ones.
+  // term `after`. Reads those terms only, so it is fast for new ones.
   [[nodiscard]] Result<std::optional<StoredTerm>> find_new_term(
       int64_t after, std::string_view variable, std::string_view value);
   // Reads the whole file: seconds for each gigabyte. The error says what is

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,11 +27,8 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
-#include "preload/store/decision_tally.h"
 #include "preload/store/facts_wait.h"
-#include "preload/store/history_item.h"
-#include "preload/store/outage_history.h"
-#include "preload/store/recovery.h"
+#include "preload/store/outage.h"
 #include "preload/store/store.h"
 #include "preload/store/store_queue.h"
 
@@ -43,9 +41,10 @@ namespace preload {
 // commit. The relay is woken whenever alerts have become ready.
 //
 // When the database refuses (disk full, read-only, locked, broken), nothing
-// waits for it: items are kept in memory up to a bound, alerts are raised at
-// once against what is known and what was alerted since, with alert id 0 for
-// "not stored", and storing is tried again every few seconds. What was kept is
+// waits for it: an outage begins. Items are kept in memory up to a bound,
+// alerts are sent at once, with alert id 0 for "not stored", when neither the
+// store, as far as it can be read, nor the outage knows their term, and storing
+// is tried again every few seconds. An alert that was sent in the outage is
 // then stored without being sent a second time. A database that is damaged,
 // deleted or replaced while in use is recreated, with a message.
 class HistoryWriter {
@@ -70,10 +69,13 @@ class HistoryWriter {
                 std::string config_file, std::vector<std::string> sinks,
                 Metrics& metrics, const Clock& clock, Outlet outlet,
                 std::function<std::string(uint32_t)> user_name,
-                ThreadFailed failed, const Timing& timing = {});
+                const Timing& timing = {});
   HistoryWriter(const HistoryWriter&) = delete;
   HistoryWriter& operator=(const HistoryWriter&) = delete;
   ~HistoryWriter();
+
+  // Starts the thread, when the outlet may be called.
+  void start(ThreadFailed failed);
 
   // Any thread; see StoreQueue.
   void post(HistoryItem item) { queue_.post(std::move(item)); }
@@ -91,6 +93,9 @@ class HistoryWriter {
   [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
+  // Items of one transaction; what a crash in the middle would repeat.
+  static constexpr size_t kBatch = 512;
+
   // What a transaction leads to once it is committed.
   struct Effects {
     std::vector<Alert> raised;
@@ -98,7 +103,8 @@ class HistoryWriter {
     bool wake = false;
   };
 
-  // history_writer.cc: the thread, and one transaction.
+  // history_writer.cc: the thread, one transaction, and what is due from time
+  // to time.
   void run();
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
@@ -106,32 +112,31 @@ class HistoryWriter {
   Status transact(Body&& body);
   void publish(Effects& effects);
   Status expire_facts();
-  [[nodiscard]] std::chrono::milliseconds patience() const;
+  [[nodiscard]] std::chrono::milliseconds wait_time() const;
+  void maintain();
+  Status write_due(bool learned);
+  void prune();
 
   // history_decisions.cc: what an item means.
   Status apply(HistoryItem& item, Effects& effects);
   Status decide(NewExec& exec, History& history);
+  void count(const NewExec& exec);
   Status apply_exec(NewExec& exec, Effects& effects);
   Status apply_facts(const Facts& facts, Effects& effects);
   Status apply_config(const NewConfig& config, Effects& effects);
   Status end_inventory(size_t processes, Effects& effects);
   Status end_learning(Effects& effects);
-  [[nodiscard]] bool learns();
+  [[nodiscard]] bool is_learning();
   Status summarise(const std::string& text, Effects& effects);
   [[nodiscard]] AlertSeverity severity() const;
 
   // history_outage.cc: the database refuses or is lost.
-  void begin_outage(const Error& error);
-  void keep(HistoryItem item);
-  void decide_unstored(NewExec& exec);
-  void retry_kept();
+  void store_failed(const Error& error);
+  void add_to_outage(HistoryItem item);
+  void alert_unstored(const NewExec& exec);
+  void retry();
   void recreate(std::string_view why);
-  void announce(const std::string& text);
-
-  // history_maintenance.cc: what is due from time to time.
-  void maintain();
-  Status write_due(bool learned);
-  void prune();
+  void announce_loss(const std::string& why, const std::string& moved_to);
 
   std::unique_ptr<Store> store_;
   uint64_t database_ = 0;  // see Outlet::replaced
@@ -148,17 +153,22 @@ class HistoryWriter {
   FactsWait facts_wait_;
   std::vector<std::shared_ptr<std::promise<void>>> barriers_;
 
-  std::unique_ptr<OutageHistory> outage_;  // null unless the database refuses
-  HeldItems held_;
-  DecisionTally tally_;
+  std::unique_ptr<Outage> outage_;  // null unless the database refuses
   std::function<std::string(uint32_t)> user_name_;
   const Timing timing_;
+  // Uses of exceptions that the history does not have yet, by their text.
+  struct Hits {
+    uint64_t count = 0;
+    int64_t last_us = 0;
+  };
+  std::map<std::string, Hits> hits_;
 
   int64_t flush_due_ns_ = 0;
   int64_t prune_due_ns_ = 0;
   int64_t retry_due_ns_ = 0;
   std::optional<OverrunSummary> overruns_;  // to be summed up; kept until it is
   bool learning_ = false;                   // its end is still to be reported
+  std::string moved_to_;  // see OpenedStore; to be reported at the start
   std::atomic<bool> inventory_wanted_{false};
 
   Pulse pulse_;

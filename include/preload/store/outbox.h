@@ -1,67 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables `alert`, `alert_exec` and `sink`: what was raised, and how far the
-// sinks have taken it. Read by OutboxReader.
+// The outbox: tables `alert`, `alert_exec` and `sink`, which the store writes
+// (see store/store.h) and the relay reads, over a connection of its own that
+// never writes and has no transaction open between two calls.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <map>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "preload/base/clock.h"
 #include "preload/base/result.h"
 #include "preload/detect/alert.h"
 #include "preload/store/sqlite.h"
 
 namespace preload {
 
-// How the alerts of a call are to be marked.
-struct AlertSeverity {
-  std::string severity;
-  uint32_t risk_score = 0;
-};
+// Column alert.kind.
+inline constexpr std::string_view kNewTermKind = "new_term";
+inline constexpr std::string_view kSummaryKind = "summary";
 
-// An alert of `term` carries this of the event that raised it. An environment
-// above kEnvBytes is reduced to the alert's own variable; the database has the
-// whole. One exec can raise a hundred alerts, and its environment be 6 MiB.
-[[nodiscard]] ExecEvent event_for(const Term& term, const ExecEvent& event);
+// The event that an alert of `term` carries. An environment above kEnvBytes is
+// reduced, in a copy, to the alert's own variable; the database has all of it.
+// (One exec can raise a hundred alerts, and its environment be 6 MiB.)
+inline constexpr size_t kEnvBytes = size_t{64} << 10;
+[[nodiscard]] ExecEventPtr event_for(const Term& term, ExecEventPtr event);
 
-// Part of the store: within its transactions, on its thread.
-class Outbox {
+// One thread.
+class OutboxReader {
  public:
-  static constexpr size_t kEnvBytes = size_t{64} << 10;
+  // About how much read() gives at most. Bytes.
+  static constexpr size_t kBatchBytes = size_t{1} << 20;
 
-  Outbox(Database& database, const Clock& clock)
-      : database_(database), clock_(clock) {}
-  Status prepare();
+  static Result<std::unique_ptr<OutboxReader>> open(const std::string& path);
 
-  // Stores the exec that raises alerts; gives its row.
-  Result<int64_t> add_exec(const ExecEvent& event);
-  // An alert of the exec that was added last.
-  Result<Alert> raise(int64_t exec_id, int64_t term_id, const Term& term,
-                      AlertState state, const AlertSeverity& mark);
-  Result<Alert> raise_summary(const std::string& summary,
-                              const AlertSeverity& mark);
-  // See store/store.h.
-  Status set_ready(int64_t alert_id, const AlertFacts* facts);
-  Status set_all_ready() { return alert_all_ready_.run(); }
-  Status set_direct(int64_t alert_id) { return alert_direct_.run(alert_id); }
-  Status set_sinks(std::span<const std::string> names);
-  Status set_position(const std::string& sink, int64_t alert_id) {
-    return sink_position_.run(sink, alert_id);
-  }
+  // The configured sinks, and up to which alert each has taken all.
+  Result<std::map<std::string, int64_t>> cursors();
+
+  // Queued alerts with an id above `after`, in order, up to the first that is
+  // not ready; at most `limit` and kBatchBytes, but one at least.
+  Result<std::vector<Alert>> read(int64_t after, size_t limit);
 
  private:
-  Database& database_;
-  const Clock& clock_;
-  ExecEvent raising_;  // the exec that was added last, for its alerts
-  Statement exec_add_;
-  Statement alert_add_;
-  Statement alert_ready_;
-  Statement alert_all_ready_;
-  Statement alert_direct_;
-  Statement sink_configure_;
-  Statement sink_remove_;
-  Statement sink_position_;
+  explicit OutboxReader(std::unique_ptr<Database> database)
+      : database_(std::move(database)) {}
+
+  std::unique_ptr<Database> database_;
 };
 
 }  // namespace preload

@@ -9,8 +9,8 @@
 namespace preload {
 
 // Two generations: when the young one is full it becomes the old one, and the
-// old one goes. What is found in the old one becomes young again. (Rejected: a
-// list in order of use, which costs a hit three pointers more.)
+// old one is dropped. What is found in the old one becomes young again.
+// (Rejected: a list in order of use, which each hit would have to update.)
 template <class Key, class Value, class Hash, class Equal = std::equal_to<>>
 class RecentMap {
  public:

@@ -5,7 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
+#include "preload/base/timing.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -36,8 +38,7 @@ struct Blob {
   std::string_view bytes;
 };
 
-// The rows of one run of a statement; the run ends with it. The statement must
-// stay where it is.
+// One run of a statement and its rows. Ends with the cursor.
 class Cursor {
  public:
   Cursor(const Cursor&) = delete;
@@ -46,7 +47,8 @@ class Cursor {
   Cursor& operator=(Cursor&&) = delete;
   ~Cursor();
 
-  // Steps to the first or next row; false after the last.
+  // Steps to the first or next row; false after the last. A statement that
+  // could not be prepared is an error here.
   [[nodiscard]] Result<bool> next();
 
   // Columns of the present row, from 0. Text and blobs are valid until next().
@@ -57,48 +59,8 @@ class Cursor {
   [[nodiscard]] std::string_view name(int column) const;
 
  private:
-  friend class Statement;
-  Cursor(Database* database, sqlite3_stmt* statement)
-      : database_(database), statement_(statement) {}
-
-  Database* database_;       // outlives this
-  sqlite3_stmt* statement_;  // the Statement's; reset here
-  bool started_ = false;
-};
-
-// A prepared statement. It must not outlive its database.
-class Statement {
- public:
-  Statement() = default;
-  Statement(Statement&& other) noexcept;
-  Statement& operator=(Statement&& other) noexcept;
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-  ~Statement();
-
-  // Binds ?1, ?2, ... to the arguments: integers, text, Blob, Digest, nullptr
-  // and optionals of these; copies them. One run at a time.
-  template <class... Arguments>
-  [[nodiscard]] Cursor query(const Arguments&... arguments) {
-    int index = 0;
-    (bind(++index, arguments), ...);
-    return {database_, statement_};
-  }
-  // The same to its end, for a statement whose rows do not matter.
-  template <class... Arguments>
-  Status run(const Arguments&... arguments) {
-    Cursor cursor = query(arguments...);
-    while (true) {
-      const Result<bool> row = cursor.next();
-      if (!row)
-        return tl::unexpected(row.error());
-      if (!*row)
-        return {};
-    }
-  }
-
-  // Number of a named parameter; nothing when there is none of that name.
-  [[nodiscard]] std::optional<int> parameter(const std::string& name) const;
+  friend class Database;
+  Cursor(Database& database, std::string_view sql);
   // A bad bind shows as an error of the run.
   template <class T>
   void bind(int index, const T& value) {
@@ -120,62 +82,121 @@ class Statement {
     else
       bind_null(index);
   }
-
- private:
-  friend class Database;
-  Statement(Database* database, sqlite3_stmt* statement)
-      : database_(database), statement_(statement) {}
   static std::string_view bytes_of(const Digest& digest);
   void bind_null(int index);
   void bind_integer(int index, int64_t value);
   void bind_text(int index, std::string_view value);
   void bind_blob(int index, std::string_view value);
 
-  Database* database_ = nullptr;  // outlives this
-  sqlite3_stmt* statement_ = nullptr;
+  Database* database_;                 // outlives this
+  sqlite3_stmt* statement_ = nullptr;  // the database's; reset here
+  std::optional<Error> unprepared_;
+  bool started_ = false;
 };
 
 // One connection, for one thread.
+//
+// A statement is prepared when it is first run and kept; it runs once at a
+// time. Its ?1, ?2, ... are bound to copies of the arguments: integers, text,
+// Blob, Digest, nullptr and optionals of these.
 class Database {
  public:
   enum class Access { kReadOnly, kReadWrite };
 
-  // An existing file (which may be empty). Waits up to 5 s for locks of
-  // others. A closed connection leaves the file as the last commit made it;
-  // see use_wal() for a writer's.
+  // An existing file (which may be empty). Locks of others are waited for as
+  // `timing` says. A closed connection leaves the file as the last commit made
+  // it; see use_wal() for a writer's.
   static Result<std::unique_ptr<Database>> open(const std::string& path,
-                                                Access access);
+                                                Access access,
+                                                const Timing& timing = {});
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
 
-  // A writer's settings: a write-ahead log that stays on disk when we leave,
-  // so that readers without write permission find it, and that is synced at
-  // each commit.
+  // A writer's settings: a write-ahead log that stays on disk when the
+  // connection closes, so that readers without write permission find it, and
+  // that is synced at each commit.
   Status use_wal();
 
-  [[nodiscard]] Result<Statement> prepare(std::string_view sql);
-  // Statements without parameters.
+  template <class... Arguments>
+  [[nodiscard]] Cursor query(std::string_view sql,
+                             const Arguments&... arguments) {
+    Cursor cursor(*this, sql);
+    int index = 0;
+    (cursor.bind(++index, arguments), ...);
+    return cursor;
+  }
+  // Calls `take`, void(const Cursor&), with each row.
+  template <class Take, class... Arguments>
+  Status each_row(std::string_view sql, Take&& take,
+                  const Arguments&... arguments) {
+    Cursor row = query(sql, arguments...);
+    while (true) {
+      const Result<bool> more = row.next();
+      if (!more)
+        return tl::unexpected(more.error());
+      if (!*more)
+        return {};
+      take(std::as_const(row));
+    }
+  }
+  // To its end, for a statement whose rows do not matter.
+  template <class... Arguments>
+  Status run(std::string_view sql, const Arguments&... arguments) {
+    return each_row(
+        sql, [](const Cursor&) {}, arguments...);
+  }
+  // The id of the row that the statement inserts.
+  template <class... Arguments>
+  [[nodiscard]] Result<int64_t> insert(std::string_view sql,
+                                       const Arguments&... arguments) {
+    return run(sql, arguments...).map([this] { return last_insert_id(); });
+  }
+  // The number in the first column of the only row; 0 when there is none.
+  template <class... Arguments>
+  [[nodiscard]] Result<int64_t> integer(std::string_view sql,
+                                        const Arguments&... arguments) {
+    int64_t value = 0;
+    const auto take = [&](const Cursor& row) { value = row.integer(0); };
+    return each_row(sql, take, arguments...).map([&] { return value; });
+  }
+  // Several statements without parameters.
   Status execute(const std::string& sql);
-  // The number that `sql` gives in its first row and column.
-  [[nodiscard]] Result<int64_t> integer(std::string_view sql);
 
-  // A transaction costs nothing until its first statement that writes, which
-  // takes the write lock. After an error in it every write fails until
-  // rollback(): nothing of it can get in by itself.
+  // The first statement that writes takes the write lock, not begin(): a batch
+  // of known terms writes nothing, so it takes no lock and waits for no other
+  // writer. (SQLite's own deferred BEGIN would fail at once, without waiting,
+  // where another writer has the lock at a write that follows a read.)
+  //
+  // After an error in a transaction every write fails until rollback(): nothing
+  // of it is committed by itself.
   Status begin();
   Status commit();
   void rollback();
   [[nodiscard]] bool in_transaction() const { return state_ != State::kNone; }
+  // Runs `body`, which gives a Status or Result, in a transaction that is
+  // committed when it succeeds.
+  template <class Body>
+  std::invoke_result_t<Body> transact(Body&& body) {
+    if (Status begun = begin(); !begun)
+      return tl::unexpected(begun.error());
+    auto result = body();
+    if (result)
+      if (Status done = commit(); !done)
+        result = tl::unexpected(done.error());
+    if (!result)
+      rollback();
+    return result;
+  }
 
-  [[nodiscard]] int64_t last_insert_id() const;
   // Rows that the last INSERT, UPDATE or DELETE changed.
   [[nodiscard]] int64_t changes() const;
 
-  // Bytes of the write-ahead log that the file does not have yet.
+  // The size of the write-ahead log, which commits copy into the database above
+  // 1000 pages (SQLite's default) and which then begins again.
   [[nodiscard]] uint64_t wal_bytes() const;
-  // Copies the log into the file as far as no reader is in the way, and never
-  // waits for one. `truncate`: and makes the log empty, if none is.
+  // Copies the log into the file as far as no reader prevents it, and never
+  // waits for one. `truncate`: and makes the log empty, if none does.
   Status checkpoint(bool truncate);
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -184,44 +205,24 @@ class Database {
   friend class Cursor;
   enum class State {
     kNone,
-    kArmed,    // begin() was called, nothing written
-    kStarted,  // the write lock is ours
-    kFailed,   // only rollback() is left
+    kBegun,   // nothing was written
+    kLocked,  // the write lock is ours
+    kFailed,  // only rollback() is left
   };
 
   explicit Database(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] Result<sqlite3_stmt*> prepared(std::string_view sql);
   Status before_write();
+  [[nodiscard]] int64_t last_insert_id() const;
   // The last error; a transaction is lost with it.
   [[nodiscard]] Error error(int code);
   Status check(int code);
 
   std::string path_;
+  int busy_ms_ = 0;
   sqlite3* handle_ = nullptr;
+  std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
   State state_ = State::kNone;
-  uint64_t wal_pages_ = 0;
 };
-
-// A transaction that is rolled back unless committed. Not for one that is open
-// already.
-class Transaction {
- public:
-  explicit Transaction(Database& database) : database_(database) {}
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-  ~Transaction() {
-    if (database_.in_transaction())
-      database_.rollback();
-  }
-  Status begin() { return database_.begin(); }
-  Status commit() { return database_.commit(); }
-
- private:
-  Database& database_;
-};
-
-// Prepares each statement; stops at the first that fails.
-Status prepare_all(
-    Database& database,
-    std::initializer_list<std::pair<Statement*, std::string_view>> list);
 
 }  // namespace preload

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// The history: terms, sightings, alerts (which are the outbox too), coverage.
-// Owned by one thread, the only one with a connection.
+// The history: terms, sightings, alerts (which are the outbox too, see
+// store/outbox.h), coverage. Owned by one thread, the only one that writes.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "preload/base/clock.h"
 #include "preload/base/result.h"
+#include "preload/base/timing.h"
 #include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
-#include "preload/store/outbox.h"
+#include "preload/store/exec_lists.h"
+#include "preload/store/history_file.h"
+#include "preload/store/terms.h"
 
 namespace preload {
 
@@ -27,6 +30,12 @@ enum class Milestone {
   kLearningEnded,  // and summed up
 };
 
+// What an alert is marked with.
+struct AlertSeverity {
+  std::string severity;
+  uint32_t risk_score = 0;
+};
+
 class Store final : public History {
  public:
   // Opens or creates the database at `path` and migrates it; see
@@ -34,30 +43,34 @@ class Store final : public History {
   // that is_corrupt() (store/sqlite.h): move it and its -wal away, and open
   // again for a new one.
   static Result<std::unique_ptr<Store>> open(const std::string& path,
-                                             const Clock& clock);
+                                             const Clock& clock,
+                                             const Timing& timing = {});
   // Writes what is batched, if it can.
   ~Store() override;
 
   // True when open() created the database.
-  [[nodiscard]] bool created() const;
+  [[nodiscard]] bool created() const { return file_.created; }
   // When the database was created; the learning period begins there. Wall, us.
-  [[nodiscard]] int64_t created_at_us() const;
-  // Kept when the transaction is committed: what was cut short is done again.
+  [[nodiscard]] int64_t created_at_us() const { return created_at_us_; }
   [[nodiscard]] Result<bool> reached(Milestone milestone);
   Status set_reached(Milestone milestone);
   // Terms that became what they are with this verdict. Looks at all terms.
   [[nodiscard]] Result<int64_t> count_of(Verdict verdict);
   // False when the file was deleted or replaced while in use: what is stored
   // from now on is lost at the end. Open again.
-  [[nodiscard]] bool in_place() const;
+  [[nodiscard]] bool in_place() const {
+    return preload::in_place(file_, database_.path());
+  }
 
   // Everything between begin() and commit() is one transaction. It costs
-  // nothing while nothing new is in it. rollback() also forgets what was
-  // cached or batched in it. A call outside is a transaction of its own.
+  // nothing while nothing new is in it (see Database::begin()). rollback() also
+  // forgets what was cached or batched in it. A call outside is a transaction
+  // of its own.
   //
   // After an error within, only rollback() helps; the store is usable then,
   // and counts batched before are still there. Not more than some thousands of
-  // events at a time: they are held in memory.
+  // events at a time: they are kept in memory. begin() writes the batched
+  // counts first when there are too many.
   Status begin();
   Status commit();
   void rollback();
@@ -66,15 +79,15 @@ class Store final : public History {
   Result<bool> stored(const Digest& term) override;
 
   // Records an event and what was decided about its terms; gives the alerts
-  // raised, with their ids, states kQueued (not ready yet) or kCapped (without
-  // their event: nobody sends them). Only sightings of known terms and the list
-  // of unaudited execs are batched: they reach the disk with flush().
-  Result<std::vector<Alert>> record(const ExecEvent& event,
+  // raised, with their ids: not ready yet, or capped and without their event.
+  // Only sightings of known terms and the list of unaudited execs are batched:
+  // they reach the disk with flush().
+  Result<std::vector<Alert>> record(const ExecEventPtr& event,
                                     std::span<const Decision> decisions,
-                                    const AlertSeverity& mark);
+                                    const AlertSeverity& severity);
   // Puts a summary message into the outbox.
   Result<Alert> record_summary(const std::string& summary,
-                               const AlertSeverity& mark);
+                               const AlertSeverity& severity);
   // Keeps the latest 10,000 each of missed and of unaudited execs. Batched, at
   // most 1000 between two calls of flush().
   Status record_missed(const ExecEvent& event);
@@ -83,39 +96,70 @@ class Store final : public History {
   Status set_ready(int64_t alert_id, const AlertFacts* facts);
   // The alert was sent while the database refused it: no sink gets it again.
   Status set_direct(int64_t alert_id);
-  // The outputs of the configuration from now on. One that was none before
-  // begins after the newest alert.
+  // The outputs of the configuration from now on. A new one begins after the
+  // newest alert.
   Status set_sinks(std::span<const std::string> names);
   // A sink has taken all alerts up to this one.
   Status set_position(const std::string& sink, int64_t alert_id);
-  // The name of a user, for the views. Nothing happens for an empty one.
+  // The name of a user, for the views; empty: unknown.
   Status note_user(uint32_t uid, const std::string& name);
   // Hits of an exception since the last call, for the doctor.
   Status add_exception_hits(const std::string& text, uint64_t hits,
                             int64_t last_hit_us);
 
-  // Writes the batched counts (in a transaction of its own unless one is
-  // open). Call every few seconds and before the end. Puts it off while a
-  // reader holds the write-ahead log above 32 MiB.
+  // These three not within a transaction.
+  //
+  // Writes the batched counts. Call every few seconds and before the end. Put
+  // off while a reader keeps the write-ahead log above 32 MiB.
   Status flush();
-  // Deletes up to `limit` rows of what was last seen before `before_us`;
-  // gives how many, so 0 = done (or put off, as flush()). Not within a
-  // transaction. Alerts that are pending stay, and their terms.
+  // Deletes up to `limit` rows of what was last seen before `before_us`; gives
+  // how many, so 0 = done (or put off, as flush()). Pending alerts stay, and
+  // their terms.
   Result<size_t> prune(int64_t before_us, size_t limit);
-  // Copies the write-ahead log into the database. A reader's open transaction
-  // only puts it off.
+  // Copies the write-ahead log into the database, as far as no reader's open
+  // transaction prevents it.
   Status maintain();
 
-  // Sightings that were not kept, their user's share of the day being used up;
-  // since the last call.
-  [[nodiscard]] uint64_t take_refused_sightings();
+  // Sightings that were not kept because their owner's bytes of the day were
+  // used up; since the last call.
+  [[nodiscard]] uint64_t take_refused_sightings() {
+    return terms_.take_refused();
+  }
   // A look-up, whatever the number.
   [[nodiscard]] Result<int64_t> term_count();
 
  private:
-  class Impl;
-  explicit Store(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Store(HistoryFile file, const Clock& clock)
+      : file_(std::move(file)), clock_(clock) {}
+  Status prepare();
+  template <class Body>
+  std::invoke_result_t<Body> within(Body&& body);
+  Result<int64_t> add_alert(Alert& alert, std::optional<int64_t> term_id,
+                            std::optional<int64_t> exec_id,
+                            const AlertSeverity& severity);
+  [[nodiscard]] bool put_off();
+  Status write_batches();
+
+  HistoryFile file_;
+  Database& database_ = *file_.database;
+  const Clock& clock_;
+  int64_t created_at_us_ = 0;
+  Terms terms_{database_};
+  ExecLists lists_;
 };
+
+struct OpenedStore {
+  std::unique_ptr<Store> store;
+  // Where a damaged database was moved to; empty: there was none.
+  std::string moved_to;
+};
+
+// Opens the database at `path` as Store::open() does. A damaged one is renamed,
+// with its write-ahead log, to `path`.damaged-YYYYMMDDTHHMMSSZ, where
+// `sqlite3 .recover` may still read it (with -2, -3, ... behind when there is
+// such a file), and a new one is created.
+[[nodiscard]] Result<OpenedStore> open_or_recreate(const std::string& path,
+                                                   const Clock& clock,
+                                                   const Timing& timing = {});
 
 }  // namespace preload

@@ -23,7 +23,8 @@
 
 namespace preload {
 
-// Part of the store: within its transactions, on its thread.
+// Part of the store, on its thread. What changes rows needs an open
+// transaction.
 class Terms {
  public:
   // Terms of the cache, and terms or sightings whose counts may wait.
@@ -33,13 +34,12 @@ class Terms {
   // A user who copies a program to ever new names makes no more rows than
   // this of one term; the term goes on counting.
   static constexpr int64_t kSightingsPerTerm = 4096;
-  // And no owner (shares.h) more bytes of rows than this of all terms in a day;
-  // root has no limit, and those beyond the first kOwners share one account.
+  // No quota owner makes more bytes of rows than this, of all terms, in a day;
+  // root has no limit, and those beyond the first kOwners have one account.
   static constexpr uint64_t kSightingBytesPerDay = uint64_t{64} << 20;
   static constexpr size_t kOwners = 1024;
 
   explicit Terms(Database& database) : database_(database) {}
-  Status prepare();
 
   Result<std::optional<int64_t>> last_counted(const Digest& digest);
   Result<bool> stored(const Digest& digest);
@@ -50,16 +50,23 @@ class Terms {
   Status note_users(const ExecEvent& event);
   Status note_user(uint32_t uid, const std::string& name);
 
+  // As Counts: what is added in a transaction, and what waits for write().
   void commit();
   void rollback();
-  [[nodiscard]] bool idle() const {
-    return terms_seen_.empty() && sightings_seen_.empty();
+  [[nodiscard]] bool empty() const {
+    return terms_seen_.size() + sightings_seen_.size() == 0;
   }
-  // Writes the batched counts, within the open transaction.
+  // True when no more should wait.
+  [[nodiscard]] bool crowded() const {
+    return terms_seen_.size() >= kBatched ||
+           sightings_seen_.size() >= kBatched ||
+           path_bytes_ >= kBatchedPathBytes;
+  }
   Status write();
+  void clear();
   // Empties the caches: rows were deleted.
   void forget();
-  // Sightings that kSightingBytesPerDay kept out, since the last call.
+  // Sightings that kSightingBytesPerDay refused, since the last call.
   [[nodiscard]] uint64_t take_refused() { return std::exchange(refused_, 0); }
 
  private:
@@ -72,47 +79,32 @@ class Terms {
     int64_t term_id = 0;
     std::string executable;
     uint32_t uid = 0;
-    QuotaOwner owner;  // whose share the row is taken from
+    QuotaOwner owner;  // charged with the row
     auto operator<=>(const Place&) const = default;
   };
   struct PlaceHash {
     size_t operator()(const Place& place) const;
   };
 
-  [[nodiscard]] bool crowded() const {
-    return terms_seen_.size() >= kBatched ||
-           sightings_seen_.size() >= kBatched ||
-           path_bytes_ >= kBatchedPathBytes;
-  }
   // Null when there is no such term.
   Result<Known*> find(const Digest& digest);
   Result<Known*> insert(const ExecEvent& event, const Decision& decision);
   Status write_sighting(const Place& place, const Seen& seen);
   Result<int64_t*> rows_of(int64_t term_id);
-  // False when his share of this day is used up.
-  [[nodiscard]] bool pay(QuotaOwner owner, uint64_t bytes, int64_t now_us);
+  // False when the owner's bytes of this day are used up.
+  [[nodiscard]] bool charge(QuotaOwner owner, uint64_t bytes, int64_t now_us);
 
   Database& database_;
   RecentMap<Digest, Known, DigestHash> known_{kCached};
   std::unordered_map<uint32_t, std::string> users_;
   Counts<int64_t> terms_seen_;  // by row
   Counts<Place, PlaceHash> sightings_seen_;
-  size_t path_bytes_ = 0;  // added to sightings_seen_ since write()
+  size_t path_bytes_ = 0;  // added to sightings_seen_
   // Rows in `sighting` by term: counting them costs as much as they are long.
   RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
-  std::map<QuotaOwner, uint64_t> paid_;  // bytes of paid_day_
-  int64_t paid_day_ = 0;                 // since the epoch
+  std::map<QuotaOwner, uint64_t> charged_;  // bytes of charged_day_
+  int64_t charged_day_ = 0;                 // since the epoch
   uint64_t refused_ = 0;
-
-  Statement term_find_;
-  Statement term_add_;
-  Statement term_renew_;
-  Statement term_seen_;
-  Statement term_in_state_;
-  Statement sighting_add_;
-  Statement sighting_count_;
-  Statement sighting_seen_;
-  Statement user_set_;
 };
 
 }  // namespace preload

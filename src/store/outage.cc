@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/store/outage_history.h"
+#include "preload/store/outage.h"
 
 #include <algorithm>
 #include <iterator>
@@ -25,18 +25,32 @@ void add_to(std::vector<CoverageDelta>& days, const CoverageDelta& delta) {
 
 }  // namespace
 
-bool HeldItems::merge(const HistoryItem& item) {
+Result<std::optional<int64_t>> Outage::last_counted(const Digest& term) {
+  if (const auto found = alerted_.find(term); found != alerted_.end())
+    return std::optional(found->second);
+  auto stored = store_->last_counted(term);
+  return stored ? *stored : std::nullopt;
+}
+
+bool Outage::add_alerted(const Digest& term, int64_t time_us) {
+  if (alerted_.size() >= kMaxTerms)
+    return false;
+  alerted_[term] = time_us;
+  return true;
+}
+
+bool Outage::merge(const HistoryItem& item) {
   if (const auto* position = std::get_if<SinkPosition>(&item))
-    for (HistoryItem& kept : items_)
-      if (auto* same = std::get_if<SinkPosition>(&kept);
+    for (HistoryItem& waiting : items_)
+      if (auto* same = std::get_if<SinkPosition>(&waiting);
           same != nullptr && same->name == position->name &&
           same->database == position->database) {
         same->alert_id = std::max(same->alert_id, position->alert_id);
         return true;
       }
   if (const auto* coverage = std::get_if<CoverageDeltas>(&item))
-    for (HistoryItem& kept : items_)
-      if (auto* same = std::get_if<CoverageDeltas>(&kept)) {
+    for (HistoryItem& waiting : items_)
+      if (auto* same = std::get_if<CoverageDeltas>(&waiting)) {
         for (const CoverageDelta& delta : coverage->deltas)
           add_to(same->deltas, delta);
         return true;
@@ -44,7 +58,7 @@ bool HeldItems::merge(const HistoryItem& item) {
   return false;
 }
 
-void HeldItems::add(HistoryItem item) {
+void Outage::add(HistoryItem item) {
   if (merge(item))
     return;
   const size_t bytes = weight(item);
@@ -59,17 +73,15 @@ void HeldItems::add(HistoryItem item) {
   metrics_.set(Metric::kHistoryHeld, items_.size());
 }
 
-std::vector<HistoryItem> HeldItems::first(size_t most) const {
-  const auto count = static_cast<std::ptrdiff_t>(std::min(most, items_.size()));
-  return {items_.begin(), std::next(items_.begin(), count)};
+std::span<HistoryItem> Outage::first(size_t most) {
+  return std::span(items_).first(std::min(most, items_.size()));
 }
 
-void HeldItems::remove_first(size_t count) {
-  const auto end =
-      std::next(items_.begin(), static_cast<std::ptrdiff_t>(count));
-  for (auto item = items_.begin(); item != end; ++item)
-    bytes_ -= weight(*item);
-  items_.erase(items_.begin(), end);
+void Outage::remove_first(size_t count) {
+  for (const HistoryItem& item : first(count))
+    bytes_ -= weight(item);
+  items_.erase(items_.begin(),
+               std::next(items_.begin(), static_cast<std::ptrdiff_t>(count)));
   metrics_.set(Metric::kHistoryHeld, items_.size());
 }
 
