@@ -2,9 +2,6 @@
 #include "preload/doctor/audit_status.h"
 
 #include <poll.h>
-#include <sys/personality.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,9 +23,16 @@ constexpr char kKeySeparator = '\x01';
 
 enum class Reply { kMore, kDone };
 
-// Gives each reply of the kernel to `take` until that is done.
-Status receive(const Fd& socket,
-               const std::function<Reply(const audit_reply&)>& take) {
+// Sends one request of libaudit's and gives each reply of the kernel to `take`
+// until that is done.
+Status ask(int (*request)(int fd),
+           const std::function<Reply(const audit_reply&)>& take) {
+  ::set_aumessage_mode(MSG_QUIET, DBG_NO);
+  const Fd socket(::audit_open());
+  if (!socket)
+    return fail("cannot reach the kernel's audit system", errno);
+  if (const int sent = request(socket.get()); sent <= 0)
+    return fail("cannot ask the kernel's audit system", -sent);
   while (true) {
     pollfd wait{socket.get(), POLLIN, 0};
     const int ready = ::poll(&wait, 1, kReplyMs);
@@ -50,14 +54,6 @@ Status receive(const Fd& socket,
     if (reply.type != NLMSG_ERROR && take(reply) == Reply::kDone)
       return {};
   }
-}
-
-Result<Fd> open_audit() {
-  ::set_aumessage_mode(MSG_QUIET, DBG_NO);
-  Fd socket(::audit_open());
-  if (!socket)
-    return fail("cannot reach the kernel's audit system", errno);
-  return socket;
 }
 
 bool is_string_field(uint32_t field) {
@@ -83,54 +79,24 @@ void take_field(AuditRule& rule, uint32_t field, uint32_t operation,
     rule.narrowed = true;
 }
 
-// Whether the kernel was built to run, and this CPU runs, 32-bit programs.
-bool kernel_runs_32bit() {
-  utsname name{};
-  if (::uname(&name) != 0)
-    return true;
-  const std::string_view machine(name.machine);
-  if (machine == "x86_64")
-    return ::access("/proc/sys/abi/vsyscall32", F_OK) == 0;
-  if (machine != "aarch64")
-    return true;
-  // arm64 refuses this personality when no CPU has the 32-bit mode.
-  const int before = ::personality(0xffffffffUL);
-  if (before < 0 || ::personality(PER_LINUX32) < 0)
-    return false;
-  ::personality(static_cast<unsigned long>(before));
-  return true;
-}
-
 }  // namespace
 
 Result<AuditStatus> request_audit_status() {
-  const Result<Fd> socket = open_audit();
-  if (!socket)
-    return tl::unexpected(socket.error());
-  if (const int sent = ::audit_request_status(socket->get()); sent <= 0)
-    return fail("cannot ask for the audit status", -sent);
   AuditStatus status;
-  const Status received = receive(*socket, [&](const audit_reply& reply) {
-    if (reply.type != AUDIT_GET)
-      return Reply::kMore;
-    status = {reply.status->enabled, reply.status->pid,
-              reply.status->backlog_limit, reply.status->lost};
-    return Reply::kDone;
-  });
-  if (!received)
-    return tl::unexpected(received.error());
-  return status;
+  return ask(::audit_request_status,
+             [&](const audit_reply& reply) {
+               if (reply.type != AUDIT_GET)
+                 return Reply::kMore;
+               status = {reply.status->enabled, reply.status->pid,
+                         reply.status->backlog_limit, reply.status->lost};
+               return Reply::kDone;
+             })
+      .map([&] { return status; });
 }
 
 Result<std::vector<AuditRule>> request_audit_rules() {
-  const Result<Fd> socket = open_audit();
-  if (!socket)
-    return tl::unexpected(socket.error());
-  if (const int sent = ::audit_request_rules_list_data(socket->get());
-      sent <= 0)
-    return fail("cannot ask for the audit rules", -sent);
   std::vector<AuditRule> rules;
-  const Status received = receive(*socket, [&](const audit_reply& reply) {
+  const auto take = [&](const audit_reply& reply) {
     if (reply.type == NLMSG_DONE)
       return Reply::kDone;
     const auto length = static_cast<size_t>(std::max(reply.len, 0));
@@ -142,10 +108,10 @@ Result<std::vector<AuditRule>> request_audit_rules() {
         rules.push_back(std::move(*rule));
     }
     return Reply::kMore;
+  };
+  return ask(::audit_request_rules_list_data, take).map([&] {
+    return std::move(rules);
   });
-  if (!received)
-    return tl::unexpected(received.error());
-  return rules;
 }
 
 std::optional<AuditRule> decode_rule(std::span<const std::byte> bytes) {
@@ -182,7 +148,7 @@ std::vector<ExecAbi> exec_abis() {
   std::vector<ExecAbi> abis;
   for (const char* name : {"b64", "b32"}) {
     const int machine = ::audit_determine_machine(name);
-    if (machine < 0 || (!abis.empty() && !kernel_runs_32bit()))
+    if (machine < 0)
       continue;
     const unsigned int arch = ::audit_machine_to_elf(machine);
     const int execve = ::audit_name_to_syscall("execve", machine);

@@ -67,7 +67,8 @@ struct ExecAbi {
   uint32_t execveat = 0;
 };
 
-// Those whose programs this kernel runs; b64 first.
+// b64 first. The kernel need not run programs of the second, but takes rules
+// for them.
 [[nodiscard]] std::vector<ExecAbi> exec_abis();
 
 }  // namespace preload
