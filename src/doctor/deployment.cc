@@ -172,12 +172,12 @@ Result<HistoryState> read_history(const std::string& path) {
 void examine_database(Deployment& deployment) {
   const std::string path = deployment.settings().database;
   const std::string directory = directory_of(path);
-  // Refused to root, too, on a read-only file system.
-  if (::access(directory.c_str(), W_OK) != 0)
-    deployment.writable = fail("cannot write to " + directory, errno);
   struct statvfs system {};
-  if (::statvfs(directory.c_str(), &system) == 0)
-    deployment.free_bytes = uint64_t{system.f_bavail} * system.f_frsize;
+  if (::statvfs(directory.c_str(), &system) != 0)
+    deployment.writable = fail("cannot examine " + directory, errno);
+  else if ((system.f_flag & ST_RDONLY) != 0)
+    deployment.writable = fail("cannot write to " + directory, EROFS);
+  deployment.free_bytes = uint64_t{system.f_bavail} * system.f_frsize;
   deployment.history = read_history(path);
 }
 
