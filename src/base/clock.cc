@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/clock.h"
 
-#include <ctime>
+#include <chrono>
 
 namespace preload {
-namespace {
-
-int64_t read_clock(clockid_t id, int64_t per_second, int64_t nanos_per_unit) {
-  timespec now{};
-  ::clock_gettime(id, &now);  // cannot fail for these two clocks
-  return int64_t{now.tv_sec} * per_second +
-         int64_t{now.tv_nsec} / nanos_per_unit;
-}
-
-}  // namespace
 
 int64_t SystemClock::wall_us() const {
-  return read_clock(CLOCK_REALTIME, kMicrosPerSecond, kNanosPerMicro);
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 int64_t SystemClock::monotonic_ns() const {
-  return read_clock(CLOCK_MONOTONIC, kNanosPerSecond, 1);
+  // libstdc++'s and libc++'s steady clock is CLOCK_MONOTONIC.
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace preload

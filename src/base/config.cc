@@ -50,14 +50,13 @@ std::string apply_line(Config& config, std::set<std::string_view>& seen,
 Result<Config> parse_config(std::string_view text, std::string_view name) {
   Config config;
   std::set<std::string_view> seen;
-  for (int number = 1; !text.empty(); ++number) {
-    const size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  int number = 0;
+  for (const std::string& line : split(text, '\n')) {
+    ++number;
     if (line.empty() || line.front() == '#')
       continue;
-    const std::string wrong = apply_line(config, seen, line, number);
-    if (!wrong.empty())
+    if (const std::string wrong = apply_line(config, seen, line, number);
+        !wrong.empty())
       return fail(fmt::format("{}:{}: {}", name, number, wrong));
   }
   return config;

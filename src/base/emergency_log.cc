@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/emergency_log.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,8 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <cstdint>
 
 namespace preload {
 namespace {
@@ -22,36 +21,19 @@ sockaddr_un& syslog_address() {
   return address;
 }
 
-// Text composed without allocation; what does not fit is cut off.
-class Line {
- public:
-  Line& add(std::string_view text) {
-    const size_t n = std::min(text.size(), text_.size() - size_);
-    std::copy_n(text.begin(), n, text_.begin() + size_);
-    size_ += n;
-    return *this;
-  }
-  Line& add(int64_t number) {
-    std::array<char, 24> digits{};
-    const char* end =
-        std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    return add({digits.data(), static_cast<size_t>(end - digits.data())});
-  }
-  [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
-
- private:
-  std::array<char, 600> text_{};
-  size_t size_ = 0;
-};
+// More than the text and what is put before it. fmt writes into such an array
+// without allocation.
+using Line = std::array<char, 600>;
 
 void to_standard_error(std::string_view text) {
   pollfd wait{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&wait, 1, 0) != 1 || (wait.revents & POLLOUT) == 0)
     return;
   Line line;
-  line.add("audisp-preload: ").add(text).add("\n");
-  [[maybe_unused]] const ssize_t n =
-      ::write(STDERR_FILENO, line.text().data(), line.text().size());
+  const size_t size =
+      fmt::format_to_n(line.data(), line.size(), "audisp-preload: {}\n", text)
+          .size;
+  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, line.data(), size);
 }
 
 // A socket of its own: the log's may be in use. Without a time stamp, which
@@ -61,8 +43,10 @@ void to_syslog(std::string_view text) {
   if (address.sun_family != AF_UNIX)
     return;
   Line line;
-  line.add("<").add(LOG_DAEMON | LOG_ERR).add(">audisp-preload[");
-  line.add(::getpid()).add("]: ").add(text);
+  const size_t size =
+      fmt::format_to_n(line.data(), line.size(), "<{}>audisp-preload[{}]: {}",
+                       LOG_DAEMON | LOG_ERR, ::getpid(), text)
+          .size;
   for (const int type : {SOCK_DGRAM, SOCK_STREAM}) {
     const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -72,8 +56,8 @@ void to_syslog(std::string_view text) {
     const bool connected = ::connect(fd, generic, sizeof address) == 0;
     const int error = connected ? 0 : errno;
     if (connected) [[maybe_unused]]
-      const ssize_t n = ::send(fd, line.text().data(), line.text().size(),
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t n =
+          ::send(fd, line.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
     ::close(fd);
     if (error != EPROTOTYPE)
       return;

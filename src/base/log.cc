@@ -39,23 +39,9 @@ State& state() {
   return *state;
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::err;
-}
-
-LogLevel log_level(spdlog::level::level_enum level) {
-  if (level >= spdlog::level::err)
-    return LogLevel::kError;
-  return level >= spdlog::level::warn ? LogLevel::kWarning : LogLevel::kInfo;
-}
+static_assert(static_cast<int>(LogLevel::kInfo) == spdlog::level::info &&
+              static_cast<int>(LogLevel::kWarning) == spdlog::level::warn &&
+              static_cast<int>(LogLevel::kError) == spdlog::level::err);
 
 // Only the log's thread calls it, so no mutex.
 class ForwardSink final
@@ -65,7 +51,7 @@ class ForwardSink final
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    target_(log_level(message.level),
+    target_(static_cast<LogLevel>(message.level),
             {message.payload.data(), message.payload.size()});
   }
   void flush_() override {}
@@ -107,7 +93,7 @@ void stop_log() {
 }
 
 void log(LogLevel level, std::string_view line) {
-  current_logger()->log(spdlog_level(level), line);
+  current_logger()->log(static_cast<spdlog::level::level_enum>(level), line);
 }
 
 void log_limited(LogLevel level, std::string_view key, std::string_view line) {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <optional>
 #include <set>
 
 #include "preload/base/text.h"
@@ -13,31 +12,6 @@ namespace preload {
 namespace {
 
 constexpr int64_t kMaxDuration = int64_t{100} * 366 * kDay;
-
-std::optional<int64_t> parse_duration(std::string_view value) {
-  int64_t unit = 1;
-  if (value.empty())
-    return std::nullopt;
-  switch (value.back()) {
-    case 's':
-      break;
-    case 'm':
-      unit = kMinute;
-      break;
-    case 'h':
-      unit = 60 * kMinute;
-      break;
-    case 'd':
-      unit = kDay;
-      break;
-    default:
-      return value == "0" ? std::optional<int64_t>(0) : std::nullopt;
-  }
-  const auto count = parse_unsigned(value.substr(0, value.size() - 1));
-  if (!count || *count > static_cast<uint64_t>(kMaxDuration / unit))
-    return std::nullopt;
-  return static_cast<int64_t>(*count) * unit;
-}
 
 }  // namespace
 
@@ -70,7 +44,7 @@ Setting duration(std::string_view key, std::string_view allowed,
           false,
           false,
           [=](Config& config, std::string_view value, int /*line*/) {
-            const auto parsed = parse_duration(value);
+            const auto parsed = parse_duration(value, kMaxDuration);
             if (!parsed || *parsed < least)
               return false;
             config.*member = *parsed;

@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ctime>
+#include <chrono>
 #include <iterator>
-
-#include "preload/base/clock.h"
 
 namespace preload {
 namespace {
@@ -97,6 +95,13 @@ std::optional<char> unhex(std::string_view two) {
 
 constexpr std::string_view kBlanks = " \t\r";
 
+struct Unit {
+  int64_t seconds;
+  char letter;
+};
+constexpr std::array<Unit, 4> kUnits{
+    {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}}};
+
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view bytes, bool quote) {
@@ -167,12 +172,6 @@ std::string_view escaped_prefix(std::string_view text, size_t limit) {
   return text.substr(0, taken);
 }
 
-size_t utf8_length(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(),
-      [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
-}
-
 std::string hex(std::string_view bytes) {
   std::string out;
   out.reserve(2 * bytes.size());
@@ -227,35 +226,39 @@ std::string command_line(const std::vector<std::string>& argv) {
 }
 
 std::string iso_time(int64_t wall_us) {
+  using namespace std::chrono;
   // Floor, so that times before the epoch do not count backwards.
-  int64_t seconds = wall_us / kMicrosPerSecond;
-  int64_t micros = wall_us % kMicrosPerSecond;
-  if (micros < 0) {
-    micros += kMicrosPerSecond;
-    --seconds;
-  }
-  const auto time = static_cast<time_t>(seconds);
-  tm utc{};
-  if (::gmtime_r(&time, &utc) == nullptr)
-    return "invalid";
+  const sys_time<milliseconds> time(floor<milliseconds>(microseconds(wall_us)));
+  const auto days_of = floor<days>(time);
+  const year_month_day date(days_of);
+  const hh_mm_ss clock(time - days_of);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                     utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, micros / 1000);
+                     static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
 }
 
 std::string duration_text(int64_t seconds) {
-  struct Unit {
-    int64_t seconds;
-    char letter;
-  };
-  constexpr std::array<Unit, 4> kUnits{
-      {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}}};
   if (seconds == 0)
     return "0";
   for (const Unit& unit : kUnits)
     if (seconds % unit.seconds == 0)
       return fmt::format("{}{}", seconds / unit.seconds, unit.letter);
   return {};
+}
+
+std::optional<int64_t> parse_duration(std::string_view text, int64_t most) {
+  if (text == "0")
+    return 0;
+  for (const Unit& unit : kUnits)
+    if (text.ends_with(unit.letter)) {
+      const auto count = parse_unsigned(text.substr(0, text.size() - 1));
+      if (count && *count <= static_cast<uint64_t>(most / unit.seconds))
+        return static_cast<int64_t>(*count) * unit.seconds;
+    }
+  return std::nullopt;
 }
 
 }  // namespace preload

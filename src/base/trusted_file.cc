@@ -117,20 +117,19 @@ Status replace_file(const std::string& path, std::string_view content,
                      mode));
   if (!fd || ::fchmod(fd.get(), mode) != 0)
     return fail("cannot create " + aside, errno);
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd.get(), content.data(), content.size());
-    if (n < 0) {
-      const int error = errno;
-      ::unlink(aside.c_str());
-      return fail("cannot write " + aside, error);
-    }
-    content.remove_prefix(static_cast<size_t>(n));
-  }
-  if (::rename(aside.c_str(), path.c_str()) != 0) {
+  const auto give_up = [&](const std::string& what) {
     const int error = errno;
     ::unlink(aside.c_str());
-    return fail("cannot replace " + path, error);
+    return fail(what, error);
+  };
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd.get(), content.data(), content.size());
+    if (n < 0)
+      return give_up("cannot write " + aside);
+    content.remove_prefix(static_cast<size_t>(n));
   }
+  if (::rename(aside.c_str(), path.c_str()) != 0)
+    return give_up("cannot replace " + path);
   return {};
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/doctor/audit_status.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -25,9 +23,16 @@ constexpr char kKeySeparator = '\x01';
 
 enum class Reply { kMore, kDone };
 
-// Gives each reply of the kernel to `take` until that is done.
-Status receive(const Fd& socket,
-               const std::function<Reply(const audit_reply&)>& take) {
+// Sends one request of libaudit's and gives each reply of the kernel to `take`
+// until that is done.
+Status ask(int (*request)(int fd),
+           const std::function<Reply(const audit_reply&)>& take) {
+  ::set_aumessage_mode(MSG_QUIET, DBG_NO);
+  const Fd socket(::audit_open());
+  if (!socket)
+    return fail("cannot reach the kernel's audit system", errno);
+  if (const int sent = request(socket.get()); sent <= 0)
+    return fail("cannot ask the kernel's audit system", -sent);
   while (true) {
     pollfd wait{socket.get(), POLLIN, 0};
     const int ready = ::poll(&wait, 1, kReplyMs);
@@ -51,14 +56,6 @@ Status receive(const Fd& socket,
   }
 }
 
-Result<Fd> open_audit() {
-  ::set_aumessage_mode(MSG_QUIET, DBG_NO);
-  Fd socket(::audit_open());
-  if (!socket)
-    return fail("cannot reach the kernel's audit system", errno);
-  return socket;
-}
-
 bool is_string_field(uint32_t field) {
   return (field >= AUDIT_SUBJ_USER && field <= AUDIT_SUBJ_CLR) ||
          (field >= AUDIT_OBJ_USER && field <= AUDIT_OBJ_LEV_HIGH) ||
@@ -66,112 +63,40 @@ bool is_string_field(uint32_t field) {
          field == AUDIT_FILTERKEY || field == AUDIT_EXE;
 }
 
-struct RuleField {
-  uint32_t field = 0;
-  uint32_t operation = 0;
-  uint32_t value = 0;
-  std::string_view text;  // of a string field
-
-  [[nodiscard]] bool equals() const { return operation == AUDIT_EQUAL; }
-};
-
-std::string condition(const RuleField& f) {
-  const char* name = ::audit_field_to_name(static_cast<int>(f.field));
-  const char* symbol =
-      ::audit_operator_to_symbol(static_cast<int>(f.operation));
-  const char* type = f.field == AUDIT_MSGTYPE
-                         ? ::audit_msg_type_to_name(static_cast<int>(f.value))
-                         : nullptr;
-  std::string value(f.text);
-  if (type != nullptr)
-    value = type;
-  else if (!is_string_field(f.field))
-    value = f.value == UINT32_MAX ? "unset" : std::to_string(f.value);
-  return fmt::format("{}{}{}", name == nullptr ? std::to_string(f.field) : name,
-                     symbol == nullptr ? "?" : symbol, value);
-}
-
-// Of an exec's records the plugin uses these.
-bool is_exec_record(uint32_t type) {
-  return type == AUDIT_SYSCALL || type == AUDIT_EXECVE || type == AUDIT_CWD ||
-         type == AUDIT_EOE;
-}
-
-void take_field(AuditRule& rule, const RuleField& f) {
-  if (f.field == AUDIT_FILTERKEY) {
-    for (size_t at = 0; at <= f.text.size();) {
-      const size_t end =
-          std::min(f.text.find(kKeySeparator, at), f.text.size());
-      rule.keys.emplace_back(f.text.substr(at, end - at));
-      at = end + 1;
-    }
-  } else if (f.field == AUDIT_ARCH && f.equals()) {
-    rule.arch = f.value;
-  } else if (f.field == AUDIT_MSGTYPE && f.equals() &&
-             f.value == AUDIT_SYSCALL) {
-    // Without SYSCALL there is no exec event at all.
-  } else if (f.field == AUDIT_WATCH && f.equals()) {
-    rule.path = f.text;
-  } else if (f.field == AUDIT_PERM && f.equals()) {
-    rule.permissions = f.value;
-  } else if (f.field != AUDIT_SUCCESS || !f.equals() || f.value != 1) {
-    rule.conditions.push_back(condition(f));
-  }
-  if (f.field == AUDIT_MSGTYPE && f.equals())
-    rule.excludes_exec = is_exec_record(f.value);
-}
-
-AuditRule::List list_of(uint32_t flags) {
-  switch (flags & ~uint32_t{AUDIT_FILTER_PREPEND}) {
-    case AUDIT_FILTER_TASK:
-      return AuditRule::List::kTask;
-    case AUDIT_FILTER_EXIT:
-      return AuditRule::List::kExit;
-    case AUDIT_FILTER_EXCLUDE:
-      return AuditRule::List::kExclude;
-    default:
-      return AuditRule::List::kOther;
-  }
+// `text` is the value of a string field.
+void take_field(AuditRule& rule, uint32_t field, uint32_t operation,
+                uint32_t value, std::string_view text) {
+  const bool equal = operation == AUDIT_EQUAL;
+  if (field == AUDIT_FILTERKEY)
+    rule.keys = split(text, kKeySeparator);
+  else if (field == AUDIT_ARCH && equal)
+    rule.arch = value;
+  else if (field == AUDIT_WATCH && equal)
+    rule.path = text;
+  // The plugin needs successful calls only.
+  else if (field != AUDIT_PERM &&
+           !(field == AUDIT_SUCCESS && equal && value == 1))
+    rule.narrowed = true;
 }
 
 }  // namespace
 
-std::string AuditRule::text() const {
-  constexpr std::array<const char*, 4> kLists{"task", "exit", "exclude",
-                                              "other"};
-  return fmt::format("{},{}{}{}", always ? "always" : "never",
-                     kLists.at(static_cast<size_t>(list)),
-                     conditions.empty() ? "" : " ", fmt::join(conditions, " "));
-}
-
 Result<AuditStatus> request_audit_status() {
-  const Result<Fd> socket = open_audit();
-  if (!socket)
-    return tl::unexpected(socket.error());
-  if (const int sent = ::audit_request_status(socket->get()); sent <= 0)
-    return fail("cannot ask for the audit status", -sent);
   AuditStatus status;
-  const Status received = receive(*socket, [&](const audit_reply& reply) {
-    if (reply.type != AUDIT_GET)
-      return Reply::kMore;
-    status = {reply.status->enabled, reply.status->pid,
-              reply.status->backlog_limit, reply.status->lost};
-    return Reply::kDone;
-  });
-  if (!received)
-    return tl::unexpected(received.error());
-  return status;
+  return ask(::audit_request_status,
+             [&](const audit_reply& reply) {
+               if (reply.type != AUDIT_GET)
+                 return Reply::kMore;
+               status = {reply.status->enabled, reply.status->pid,
+                         reply.status->backlog_limit, reply.status->lost};
+               return Reply::kDone;
+             })
+      .map([&] { return status; });
 }
 
 Result<std::vector<AuditRule>> request_audit_rules() {
-  const Result<Fd> socket = open_audit();
-  if (!socket)
-    return tl::unexpected(socket.error());
-  if (const int sent = ::audit_request_rules_list_data(socket->get());
-      sent <= 0)
-    return fail("cannot ask for the audit rules", -sent);
   std::vector<AuditRule> rules;
-  const Status received = receive(*socket, [&](const audit_reply& reply) {
+  const auto take = [&](const audit_reply& reply) {
     if (reply.type == NLMSG_DONE)
       return Reply::kDone;
     const auto length = static_cast<size_t>(std::max(reply.len, 0));
@@ -183,10 +108,10 @@ Result<std::vector<AuditRule>> request_audit_rules() {
         rules.push_back(std::move(*rule));
     }
     return Reply::kMore;
+  };
+  return ask(::audit_request_rules_list_data, take).map([&] {
+    return std::move(rules);
   });
-  if (!received)
-    return tl::unexpected(received.error());
-  return rules;
 }
 
 std::optional<AuditRule> decode_rule(std::span<const std::byte> bytes) {
@@ -200,21 +125,21 @@ std::optional<AuditRule> decode_rule(std::span<const std::byte> bytes) {
     return std::nullopt;
 
   AuditRule rule;
-  rule.list = list_of(raw.flags);
-  rule.always = raw.action == AUDIT_ALWAYS;
-  rule.excludes_exec = rule.list == AuditRule::List::kExclude;
+  const uint32_t list = raw.flags & ~uint32_t{AUDIT_FILTER_PREPEND};
+  rule.reports = list == AUDIT_FILTER_EXIT && raw.action == AUDIT_ALWAYS;
+  rule.silences = list == AUDIT_FILTER_TASK && raw.action == AUDIT_NEVER;
   for (size_t nr = 0; nr < rule.syscalls.size(); ++nr)
     rule.syscalls[nr] = (raw.mask[nr / 32] >> (nr % 32) & 1U) != 0;
   std::string_view left(strings.data(), raw.buflen);
   for (size_t i = 0; i < raw.field_count; ++i) {
-    RuleField field{raw.fields[i], raw.fieldflags[i], raw.values[i], {}};
-    if (is_string_field(field.field)) {
-      if (field.value > left.size())
+    std::string_view text;
+    if (is_string_field(raw.fields[i])) {
+      if (raw.values[i] > left.size())
         return std::nullopt;
-      field.text = left.substr(0, field.value);
-      left.remove_prefix(field.value);
+      text = left.substr(0, raw.values[i]);
+      left.remove_prefix(text.size());
     }
-    take_field(rule, field);
+    take_field(rule, raw.fields[i], raw.fieldflags[i], raw.values[i], text);
   }
   return rule;
 }

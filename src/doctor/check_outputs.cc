@@ -1,104 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where alerts and metrics go.
+// Where alerts go: the database and syslog.
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <syslog.h>
 
-#include <cerrno>
-#include <string>
+#include <system_error>
 
-#include "preload/deliver/syslog_sink.h"
-#include "preload/deliver/syslog_socket.h"
+#include "preload/base/clock.h"
+#include "preload/base/text.h"
 #include "preload/doctor/check.h"
+#include "preload/store/history_file.h"
 
 namespace preload {
 namespace {
 
-constexpr const char* kSyslog = "syslog";
-constexpr const char* kEcsFile = "ecs_file";
-constexpr const char* kMetricsFile = "metrics_file";
+constexpr uint64_t kLittleSpace = uint64_t{256} << 20;
+constexpr int64_t kPendingTooLongUs = 60 * kMicrosPerSecond;
 constexpr const char* kOff = "off";
-
-// False when `uid` surely cannot write. A group's permission may be that of an
-// access control list: it counts as yes.
-bool may_write(const struct stat& status, uint32_t uid) {
-  return uid == 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
-         (status.st_uid == uid && (status.st_mode & S_IWUSR) != 0);
-}
-
-// The directory must take new files; an existing file must be safe.
-void check_file(const SystemProbe& probe, const Deployment& deployment,
-                const std::string& condition, const std::string& path,
-                CheckReport& report) {
-  const std::string directory = directory_of(path);
-  const std::string& user = deployment.config.user;
-  struct stat status {};
-  if (::stat(probe.at(directory).c_str(), &status) != 0) {
-    if (errno == EACCES)
-      return report.skipped(condition, "only root may examine " + directory);
-    return report.failure(
-        condition, directory + " does not exist",
-        fmt::format("install -d -m 2750 -o {} -g adm {}", user, directory));
-  }
-  if (const auto space = probe.space(probe.at(directory));
-      space && space->read_only)
-    return report.failure(condition,
-                          directory + " is on a read-only file system",
-                          "remount it read-write, or name another directory");
-  const auto uid = uid_of(probe, user);
-  if (uid && !may_write(status, *uid))
-    return report.warning(
-        condition,
-        fmt::format("{} is not writable for the plugin's user {}", directory,
-                    user),
-        fmt::format("chown {0} {1}, or setfacl -m u:{0}:rwx {1}", user,
-                    directory));
-  if (::lstat(probe.at(path).c_str(), &status) != 0)
-    return report.ok(condition, path);
-  if (const auto flaw = find_flaw(probe, path, status, uid))
-    return report.failure(condition, flaw->what, flaw->remedy);
-  report.ok(condition, path);
-}
 
 }  // namespace
 
-void check_syslog(const SystemProbe& probe, Deployment& deployment,
-                  CheckReport& report) {
-  const Config& config = deployment.config;
-  if (config.syslog_format == SyslogFormat::kOff) {
-    if (config.ecs_file == kOff && !config.audit_message)
-      return report.warning(
-          kSyslog, "off, as are ecs_file and audit_message: alerts go nowhere",
-          "syslog_format = text in the configuration");
-    return report.ok(kSyslog, kOff);
-  }
-  SyslogSocket socket(probe.at(config.syslog_socket), std::string(kSyslogIdent),
-                      config.syslog_facility, *probe.clock);
-  const Status sent = socket.send(LOG_DEBUG, "--check: is syslog reachable?",
-                                  SyslogWait::kBounded);
-  if (!sent)
-    return report.failure(
-        kSyslog, sent.error().message(),
-        "start rsyslogd or systemd-journald; without any, set syslog_format = "
-        "off and ecs_file; alerts wait in the database until then");
-  report.ok(kSyslog, config.syslog_socket);
+CheckResult check_writable(const Deployment& deployment) {
+  const std::string directory = directory_of(deployment.settings().database);
+  const uint64_t held =
+      parse_unsigned(deployment.state_of("queue_entries held")).value_or(0);
+  if (held > 0)
+    return failure(
+        fmt::format("the plugin holds {} events in memory, because the "
+                    "database refuses them",
+                    held),
+        "the log has the reason (such as a full disk); alerts are sent all "
+        "the same, and stored when it works again");
+  if (!deployment.writable)
+    return failure(
+        deployment, deployment.writable.error(),
+        fmt::format("install -d -m 2750 -o {} -g adm {}; for a read-only file "
+                    "system see dmesg, then mount -o remount,rw",
+                    deployment.settings().user, directory));
+  const std::string left = fmt::format("{} MiB are left for {}",
+                                       deployment.free_bytes >> 20, directory);
+  if (deployment.free_bytes < kLittleSpace)
+    return warning(left, "make room, or lower `retention`");
+  return ok(left);
 }
 
-void check_files(const SystemProbe& probe, Deployment& deployment,
-                 CheckReport& report) {
-  const Config& config = deployment.config;
-  if (config.ecs_file != kOff)
-    check_file(probe, deployment, kEcsFile, config.ecs_file, report);
-  if (config.metrics_file == kOff)
-    return;
-  if (!config.metrics_file.ends_with(".prom"))
-    return report.warning(
-        kMetricsFile,
-        fmt::format("node_exporter does not read {}: it reads files that end "
-                    "in .prom",
-                    config.metrics_file),
-        "give it such a name");
-  check_file(probe, deployment, kMetricsFile, config.metrics_file, report);
+CheckResult check_healthy(const Deployment& deployment) {
+  if (!deployment.history) {
+    const Error& error = deployment.history.error();
+    if (error.code == std::errc::no_such_file_or_directory)
+      return skipped("it does not exist yet");
+    return failure(
+        deployment, error,
+        fmt::format("{}: at its start the plugin moves a damaged database "
+                    "aside and creates a new one; move away what is no "
+                    "database of audisp-preload",
+                    kRestart));
+  }
+  const int64_t version = deployment.history->schema_version;
+  if (version > schema_version())
+    return failure(fmt::format("it has schema version {}, this program knows "
+                               "up to {}",
+                               version, schema_version()),
+                   "install the newer audisp-preload again");
+  return ok(fmt::format("schema version {}, {} terms", version,
+                        deployment.history->terms));
+}
+
+CheckResult check_pending(const Deployment& deployment) {
+  if (!deployment.history)
+    return skipped("see database healthy");
+  const PendingAlerts& pending = deployment.history->pending;
+  if (pending.count == 0)
+    return ok("none");
+  const std::string what =
+      fmt::format("{} wait for an output, the oldest since {}", pending.count,
+                  iso_time(pending.oldest_us));
+  if (deployment.now_us - pending.oldest_us < kPendingTooLongUs)
+    return ok(what);
+  return warning(what,
+                 "the log names the output that fails and why; the alerts are "
+                 "sent when it works again");
+}
+
+CheckResult check_syslog(const Deployment& deployment) {
+  const Config config = deployment.settings();
+  if (config.syslog_format == SyslogFormat::kOff)
+    return config.ecs_file == kOff && !config.audit_message
+               ? warning(
+                     "off, as are ecs_file and audit_message: alerts go "
+                     "nowhere",
+                     "syslog_format = text in the configuration")
+               : ok(kOff);
+  if (!deployment.syslog)
+    return failure(
+        deployment, deployment.syslog.error(),
+        "start rsyslogd or systemd-journald; without any, set syslog_format = "
+        "off and ecs_file; alerts wait in the database until then");
+  return ok(config.syslog_socket);
 }
 
 }  // namespace preload

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/sandbox/file_ownership.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,14 +8,14 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
+#include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
+#include "preload/procfs/process_dir.h"
 
 namespace preload {
 namespace {
@@ -26,21 +25,13 @@ constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kStateDirectoryMode = 0755;
 
-using Dir = std::unique_ptr<DIR, int (*)(DIR*)>;
-
 std::vector<std::string> names_in(const Fd& directory) {
   std::vector<std::string> names;
-  const Dir dir(::fdopendir(::openat(directory.get(), ".",
-                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-                ::closedir);
-  if (!dir)
-    return names;
-  // One reader of this stream: readdir(3) is safe.
-  while (const dirent* entry = ::readdir(dir.get())) {  // NOLINT
-    std::string name(std::begin(entry->d_name));
-    if (name != "." && name != "..")
-      names.push_back(std::move(name));
-  }
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(own_fd_path(directory), error),
+       end;
+       !error && entry != end; entry.increment(error))
+    names.push_back(entry->path().filename());
   return names;
 }
 

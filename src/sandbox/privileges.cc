@@ -22,16 +22,22 @@
 namespace preload {
 namespace {
 
+enum class Kept { kAlways, kForAuditMessage, kUntilScheduled };
+struct KeptCapability {
+  unsigned capability;
+  const char* name;
+  Kept kept;
+};
 constexpr std::array<KeptCapability, 4> kKept{{
-    {CAP_SYS_PTRACE, "sys_ptrace", Kept::kAlways,
-     "to read /proc/PID/environ, exe, cwd and maps of other users' processes"},
-    {CAP_DAC_READ_SEARCH, "dac_read_search", Kept::kAlways,
-     "the same for non-dumpable ones; to read the configuration again and to "
-     "digest libraries"},
-    {CAP_AUDIT_WRITE, "audit_write", Kept::kForAuditMessage,
-     "to write alerts into the audit trail"},
-    {CAP_SYS_NICE, "sys_nice", Kept::kUntilScheduled,
-     "to give listener threads SCHED_FIFO or nice -20"},
+    // To read /proc/PID/environ, exe, cwd and maps of other users' processes.
+    {CAP_SYS_PTRACE, "sys_ptrace", Kept::kAlways},
+    // The same for non-dumpable ones; to read the configuration again and to
+    // digest libraries.
+    {CAP_DAC_READ_SEARCH, "dac_read_search", Kept::kAlways},
+    // To write alerts into the audit trail.
+    {CAP_AUDIT_WRITE, "audit_write", Kept::kForAuditMessage},
+    // To give listener threads SCHED_FIFO or nice -20.
+    {CAP_SYS_NICE, "sys_nice", Kept::kUntilScheduled},
 }};
 
 // Two for each CPU, of which there may be 2000 (exec_capture.cc), and others.
@@ -132,18 +138,6 @@ Status verify_identity(const Identity& user) {
 
 }  // namespace
 
-std::span<const KeptCapability> kept_capabilities() {
-  return kKept;
-}
-
-std::string create_user_remedy(const std::string& name) {
-  return fmt::format(
-      "create it: systemd-sysusers, or useradd --system --no-create-home "
-      "--home-dir /nonexistent --shell /usr/sbin/nologin {}; or set user = "
-      "root",
-      name);
-}
-
 Result<Identity> find_identity(const std::string& name) {
   passwd entry{};
   passwd* found = nullptr;
@@ -152,7 +146,11 @@ Result<Identity> find_identity(const std::string& name) {
       ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (found != nullptr)
     return Identity{name, entry.pw_uid, entry.pw_gid};
-  const std::string remedy = create_user_remedy(name);
+  const std::string remedy = fmt::format(
+      "create it: systemd-sysusers, or useradd --system --no-create-home "
+      "--home-dir /nonexistent --shell /usr/sbin/nologin {}; or set user = "
+      "root",
+      name);
   if (error != 0)
     return fail(fmt::format("cannot look up the user {} ({})", name, remedy),
                 error);

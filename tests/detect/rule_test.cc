@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/detect/rule.h"
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
 
 #include "preload/base/clock.h"
@@ -48,18 +46,6 @@ TEST(Rule, ErrorNamesFileAndLine) {
       message.starts_with("test.conf:2: exception: unknown field 'user.nmae'"))
       << message;
   EXPECT_NE(message.find("user.name"), std::string::npos);
-}
-
-TEST(Rule, InWords) {
-  const auto words = rule_text(*make_rule(Config{}, "test.conf", 0));
-  const auto says = [&](const char* line) {
-    return std::find(words.begin(), words.end(), line) != words.end();
-  };
-  EXPECT_TRUE(says("alerts on a new value of process.env_vars"));
-  EXPECT_TRUE(says("new is what was not seen on this machine for 30d"));
-  EXPECT_TRUE(
-      says("sends at most 100 alerts in 5m, keeps the rest and sums it up"));
-  EXPECT_TRUE(says("has 0 exceptions"));
 }
 
 }  // namespace

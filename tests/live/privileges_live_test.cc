@@ -99,8 +99,10 @@ TEST_F(PrivilegesLive, EveryThreadHasWhatItNeedsAndNoMore) {
                                   uid)),
             std::string::npos)
       << content_of(audit.path("state"));
-  EXPECT_NE(audit.check().find("ok    plugin's user: daemon"),
-            std::string::npos);
+  EXPECT_NE(
+      audit.check().find(fmt::format(
+          "ok    plugin running: pid {}, daemon (uid", audit.plugin_pid())),
+      std::string::npos);
   // And the trail took the alert.
   EXPECT_TRUE(eventually(10, [&] {
     return content_of(audit.path("trail/audit.log")).find("type=ANOM_EXEC") !=

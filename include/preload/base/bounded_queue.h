@@ -25,8 +25,8 @@ class BoundedQueue {
 
   // Takes `item`, which weighs `bytes`, unless the queue is full or closed;
   // then `item` is as it was and the answer false. All items of one `owner` may
-  // have three quarters of the bytes, so that he does not keep the others' out;
-  // a single one may be heavier.
+  // have three quarters of the bytes, which leaves room for the others'; a
+  // single one may be heavier.
   [[nodiscard]] bool try_push(T&& item, size_t bytes,
                               std::optional<uint64_t> owner = {}) {
     {
@@ -41,9 +41,7 @@ class BoundedQueue {
         return false;
       if (owned != nullptr)
         *owned += bytes;
-      entries_.push_back({std::move(item), bytes});
-      bytes_ += bytes;
-      high_water_ = std::max(high_water_, entries_.size());
+      add(std::move(item), bytes);
     }
     ready_.notify_one();
     return true;
@@ -56,9 +54,7 @@ class BoundedQueue {
       const std::lock_guard lock(mutex_);
       if (closed_)
         return false;
-      entries_.push_back({std::move(item), bytes});
-      bytes_ += bytes;
-      high_water_ = std::max(high_water_, entries_.size());
+      add(std::move(item), bytes);
     }
     ready_.notify_one();
     return true;
@@ -121,6 +117,13 @@ class BoundedQueue {
     T item;
     size_t bytes;
   };
+
+  // With the mutex.
+  void add(T&& item, size_t bytes) {
+    entries_.push_back({std::move(item), bytes});
+    bytes_ += bytes;
+    high_water_ = std::max(high_water_, entries_.size());
+  }
 
   const size_t max_entries_;
   const size_t max_bytes_;

@@ -7,7 +7,8 @@
 
 namespace preload {
 
-enum class LogLevel { kInfo, kWarning, kError };
+// Values of spdlog.
+enum class LogLevel { kInfo = 2, kWarning = 3, kError = 4 };
 
 // Where lines go besides standard error, from the log's own thread. Set once,
 // before the first line that must not be lost; may block.

@@ -44,9 +44,6 @@ void append_escaped(std::string& out, std::string_view bytes, bool quote);
 [[nodiscard]] std::string_view escaped_prefix(std::string_view text,
                                               size_t limit);
 
-// How many code points valid UTF-8 `text` holds.
-[[nodiscard]] size_t utf8_length(std::string_view text);
-
 // Lower-case hexadecimal, two digits a byte.
 [[nodiscard]] std::string hex(std::string_view bytes);
 
@@ -94,5 +91,8 @@ inline std::string_view next_field(std::string_view& text, char separator) {
 
 // Seconds as configuration files write them: 5s, 10m, 30d; 0 stays 0.
 [[nodiscard]] std::string duration_text(int64_t seconds);
+// Back to seconds; nothing for other text and for more than `most`.
+[[nodiscard]] std::optional<int64_t> parse_duration(std::string_view text,
+                                                    int64_t most);
 
 }  // namespace preload

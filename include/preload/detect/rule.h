@@ -35,8 +35,4 @@ struct Rule {
 [[nodiscard]] Result<Rule> make_rule(const Config& config,
                                      std::string_view file, int64_t created_us);
 
-// The rule for people, one line each, safe to print; the exceptions are not
-// among them.
-[[nodiscard]] std::vector<std::string> rule_text(const Rule& rule);
-
 }  // namespace preload

@@ -26,29 +26,20 @@ struct AuditStatus {
 // and pid namespace, elsewhere ECONNREFUSED. Waits up to a second.
 [[nodiscard]] Result<AuditStatus> request_audit_status();
 
-// One rule as loaded, with what matters for execs and watches set apart.
+// What --check asks of one loaded rule.
 struct AuditRule {
-  enum class List : uint8_t { kTask, kExit, kExclude, kOther };
-
-  List list = List::kOther;
-  bool always = false;           // else never
+  bool reports = false;   // always,exit
+  bool silences = false;  // never,task
+  // It has conditions besides those that follow and success=1, so it applies
+  // to some programs only.
+  bool narrowed = false;
   std::optional<uint32_t> arch;  // AUDIT_ARCH_*; nothing: every one
   std::bitset<2048> syscalls;
   std::string path;               // of a watch; exact bytes
-  uint32_t permissions = 0;       // of a watch: AUDIT_PERM_* bits
   std::vector<std::string> keys;  // exact bytes
-  // Of the exclude list: it can drop records of execs.
-  bool excludes_exec = false;
-  // All other conditions, as auditctl writes them ("auid>=1000"), but for
-  // those that hold for every successful exec (success=1, msgtype=SYSCALL).
-  std::vector<std::string> conditions;
-
-  // "never,exit exe=/usr/bin/make"
-  [[nodiscard]] std::string text() const;
 };
 
-// All rules, each list in the order in which the kernel goes through it. As
-// request_audit_status().
+// All rules. As request_audit_status().
 [[nodiscard]] Result<std::vector<AuditRule>> request_audit_rules();
 
 // `bytes` are a struct audit_rule_data (linux/audit.h, host order):
@@ -76,7 +67,8 @@ struct ExecAbi {
   uint32_t execveat = 0;
 };
 
-// b64 first. The kernel need not run programs of the second.
+// b64 first. The kernel need not run programs of the second, but takes rules
+// for them.
 [[nodiscard]] std::vector<ExecAbi> exec_abis();
 
 }  // namespace preload

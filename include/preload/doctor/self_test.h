@@ -47,8 +47,7 @@ struct SelfTestResult {
 [[nodiscard]] std::string self_test_variable(
     std::span<const std::string> watched);
 
-// Starts /bin/true, or this program with --version where there is none, with
-// an environment of that variable alone; its output goes nowhere.
+// Runs /bin/true with an environment of that variable alone.
 [[nodiscard]] Status start_harmless(const std::string& variable,
                                     const std::string& value);
 

@@ -12,7 +12,6 @@
 #include <sys/types.h>
 
 #include <optional>
-#include <span>
 #include <string>
 
 #include "preload/base/config.h"
@@ -30,28 +29,15 @@ struct Identity {
 // Looks the user up; the error says how to create it.
 [[nodiscard]] Result<Identity> find_identity(const std::string& name);
 
-// The remedy when there is no such user.
-[[nodiscard]] std::string create_user_remedy(const std::string& name);
-
-// A capability that is kept, how long, and why. README and manual have the same
-// table.
-enum class Kept { kAlways, kForAuditMessage, kUntilScheduled };
-struct KeptCapability {
-  unsigned capability;  // of <linux/capability.h>
-  const char* name;
-  Kept kept;
-  const char* reason;
-};
-[[nodiscard]] std::span<const KeptCapability> kept_capabilities();
-
 // Closes inherited descriptors but 0, 1 and 2 (which are opened to /dev/null if
 // they are closed), clears the environment, resets ignored and blocked signals,
 // and disables core dumps. Before anything else is opened.
 void reset_inherited_state();
 
 // Becomes `user` (none: keeps its ids, if it was not started as root), keeps
-// kept_capabilities() as far as it has them, and makes it impossible to gain
-// more. After an error the process may have privileges left and must end.
+// the few capabilities that it needs and has (the table in privileges.cc; the
+// manual has the same), and makes it impossible to gain more. After an error
+// the process may have privileges left and must end.
 [[nodiscard]] Status drop_privileges(const std::optional<Identity>& user,
                                      bool audit_message);
 
