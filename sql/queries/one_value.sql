@@ -42,8 +42,8 @@ WITH chosen AS (
            json_extract(library.value, '$.owner'), '?'),
          coalesce(nullif(json_extract(library.value, '$.path'), ''),
                   json_extract(library.value, '$.named')),
-         CASE WHEN json_extract(library.value, '$.exists') THEN 'exists'
-              ELSE 'does not exist' END
+         CASE json_extract(library.value, '$.exists') WHEN 1 THEN 'exists'
+              WHEN 0 THEN 'does not exist' ELSE 'not found' END
          || coalesce(printf(', mode %04o',
                             json_extract(library.value, '$.mode')), '')
          || CASE WHEN json_extract(library.value, '$.writable_by_others')

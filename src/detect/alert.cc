@@ -16,10 +16,11 @@ using nlohmann::json;
 json json_of(const LibraryFact& fact) {
   json object{{"named", escaped(fact.named)},
               {"path", escaped(fact.path)},
-              {"exists", fact.exists},
               {"writable_by_others", fact.writable_by_others},
               {"mapped", fact.mapped}};
-  if (!fact.exists)
+  if (fact.exists)
+    object["exists"] = *fact.exists;
+  if (!fact.exists.value_or(false))
     return object;
   object["owner"] = fact.owner;
   object["mode"] = fact.mode;
@@ -41,7 +42,8 @@ void take(const json& object, const char* name, T& value) {
     if (field->is_string())
       if (auto plain = unescaped(field->template get_ref<const std::string&>()))
         value = std::move(*plain);
-  } else if constexpr (std::is_same_v<T, bool>) {
+  } else if constexpr (std::is_same_v<T, bool> ||
+                       std::is_same_v<T, std::optional<bool>>) {
     if (field->is_boolean())
       value = field->template get<bool>();
   } else {

@@ -57,6 +57,13 @@ class MappedFiles {
   std::set<std::pair<std::string, ino_t>> by_path_;
 };
 
+// A name without a slash is searched in more directories than we know, and what
+// stands for $LIB or $PLATFORM depends on the program.
+bool names_one_file(std::string_view name) {
+  return name.find('/') != std::string_view::npos &&
+         name.find('$') == std::string_view::npos;
+}
+
 class FactFinder {
  public:
   FactFinder(const ExecEvent& event, TimePoint deadline)
@@ -112,10 +119,11 @@ class FactFinder {
     return process;
   }
 
-  [[nodiscard]] std::optional<RootView> look_through() const {
+  [[nodiscard]] std::optional<RootView> look_through() {
     if (event_.origin != Origin::kPreloadFile) {
       if (auto view = process_ ? RootView::of_process(*process_) : std::nullopt)
         return view;
+      own_view_ = false;
       const auto parent = ProcessDir::open(event_.ppid);
       if (parent && parent->start_ticks() <= event_.start_ticks) {
         if (auto view = RootView::of_process(*parent)) {
@@ -134,13 +142,16 @@ class FactFinder {
                                     const MappedFiles& mapped) const {
     LibraryFact fact;
     fact.named = std::move(name);
+    bool absent = own_view_ && names_one_file(fact.named);
     for (const std::string& candidate : candidates) {
       if (passed(deadline_))
         return fact;
       const Fd file = view_->open(candidate);
       struct stat status {};
-      if (!file || ::fstat(file.get(), &status) != 0)
+      if (!file || ::fstat(file.get(), &status) != 0) {
+        absent = absent && view_->absent(candidate);
         continue;
+      }
       describe(fact, file, status);
       fact.mapped = mapped.contain(file, status);
       fact.writable_by_others = others_may_write(status) ||
@@ -148,6 +159,8 @@ class FactFinder {
                                 others_may_write_above(fact.path);
       return fact;
     }
+    if (absent)
+      fact.exists = false;
     // Where it would have to be put.
     if (fact.named.find('/') != std::string::npos && !candidates.empty())
       fact.writable_by_others = others_may_write_above(candidates.front());
@@ -223,6 +236,7 @@ class FactFinder {
   const ExecEvent& event_;
   TimePoint deadline_;
   std::optional<ProcessDir> process_;
+  bool own_view_ = true;  // not that of the parent, or of the host, instead
   std::optional<RootView> view_;
 };
 

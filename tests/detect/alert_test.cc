@@ -19,9 +19,10 @@ TEST(AlertFactsJson, ReturnsEveryBytes) {
       fact.named = hostile_bytes(random, 40);
       fact.path = hostile_bytes(random, 40);
       fact.mapped = random() % 2 == 0;
-      fact.exists = random() % 2 == 0;
+      if (random() % 3 != 0)
+        fact.exists = random() % 2 == 0;
       fact.writable_by_others = random() % 2 == 0;
-      if (!fact.exists)
+      if (fact.exists != true)
         continue;
       fact.owner = static_cast<uint32_t>(random());
       fact.mode = static_cast<uint32_t>(random() % 07777);

@@ -108,7 +108,7 @@ TEST_F(InspectTest, TellsAllOfALibraryThatIsMapped) {
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(fact.named, path);
   EXPECT_EQ(fact.path, fs::canonical(path));
-  EXPECT_TRUE(fact.exists);
+  EXPECT_EQ(fact.exists, true);
   EXPECT_TRUE(fact.mapped);
   EXPECT_EQ(fact.owner, ::geteuid());
   EXPECT_EQ(fact.mode, 0750U);
@@ -129,7 +129,7 @@ TEST_F(InspectTest, FollowsLinksAndRelativeNames) {
 TEST_F(InspectTest, FindsBareNamesWhereTheLoaderDoes) {
   const std::string name = fs::path(library_).filename();
   const LibraryFact fact = fact_of(name);
-  EXPECT_TRUE(fact.exists);
+  EXPECT_EQ(fact.exists, true);
   EXPECT_TRUE(fact.mapped);
   EXPECT_EQ(fs::path(fact.path).filename(), name);
 
@@ -143,10 +143,49 @@ TEST_F(InspectTest, FindsBareNamesWhereTheLoaderDoes) {
 
 TEST_F(InspectTest, MissingLibrary) {
   const LibraryFact fact = fact_of(dir_ / "missing.so");
-  EXPECT_FALSE(fact.exists);
+  EXPECT_EQ(fact.exists, false);
   EXPECT_EQ(fact.path, "");
   EXPECT_EQ(fact.sha256, "");
   EXPECT_EQ(fact.owner, kUnsetId);
+}
+
+TEST_F(InspectTest, WhatMayExistIsNotSaidToBeMissing) {
+  fs::create_symlink("loop.so", dir_ / "loop.so");
+  fs::create_symlink("/proc/self/fd", dir_ / "fds");
+  fs::create_symlink("/proc/self/fd/99", dir_ / "fd.so");
+  start("");
+  const ExecEvent event = event_of(child_->pid());
+  const auto exists = [&](const std::string& value) {
+    return inspect_value(event, "LD_PRELOAD", value).libraries.at(0).exists;
+  };
+  for (const char* name :
+       {"missing.so", "/$LIB/missing.so", "./loop.so", "./fds/99", "./fd.so",
+        "/proc/self/fd/99", "/dev/fd/99"})
+    EXPECT_EQ(exists(name), std::nullopt) << name;
+  std::ofstream(dir_ / "file") << "no directory";
+  for (const char* name : {"./missing.so", "./no/such/directory/x.so",
+                           "./file/x.so", "/missing.so"})
+    EXPECT_EQ(exists(name), false) << name;
+}
+
+TEST_F(InspectTest, OfAGoneProcessNothingIsSaidToBeMissing) {
+  start("");
+  const ExecEvent event = event_of(child_->pid());
+  child_->stop();
+  for (const std::string name : {"./missing.so", "/missing.so"})
+    EXPECT_EQ(inspect_value(event, "LD_PRELOAD", name).libraries.at(0).exists,
+              std::nullopt);
+}
+
+TEST_F(InspectTest, BesideADeletedWorkingDirectory) {
+  fs::create_directory(dir_ / "gone");
+  const ChildProcess child({"/bin/sleep", "600"}, {"A=b"}, dir_ / "gone");
+  const ExecEvent event = event_of(child.pid());
+  fs::remove(dir_ / "gone");
+  fs::copy_file(library_, dir_ / "x.so");
+  EXPECT_EQ(
+      inspect_value(event, "LD_PRELOAD", "../x.so").libraries.at(0).exists,
+      std::nullopt);
 }
 
 TEST_F(InspectTest, WhoMayWrite) {
@@ -187,7 +226,7 @@ TEST_F(InspectTest, NeverReadsWhatIsNoFile) {
                                          fifo + ":/dev/zero:" + dir_.path());
   ASSERT_EQ(facts.libraries.size(), 3U);
   for (const LibraryFact& fact : facts.libraries) {
-    EXPECT_TRUE(fact.exists) << fact.named;
+    EXPECT_EQ(fact.exists, true) << fact.named;
     EXPECT_EQ(fact.sha256, "") << fact.named;
   }
 }
@@ -217,14 +256,16 @@ TEST_F(InspectTest, LooksInTheProcessesOwnRoot) {
   ASSERT_NE(child.pid(), 0);
   const ExecEvent event = event_of(child.pid());
   const AlertFacts facts = inspect_value(
-      event, "LD_PRELOAD", "/sub/x.so ../absolute.so /sub/escape.so");
-  ASSERT_EQ(facts.libraries.size(), 3U);
+      event, "LD_PRELOAD", "/sub/x.so ../absolute.so /sub/escape.so /bin/sh");
+  ASSERT_EQ(facts.libraries.size(), 4U);
   const std::string inside = hex(sha256("inside"));
   EXPECT_EQ(facts.libraries[0].path, "/sub/x.so");
   EXPECT_EQ(facts.libraries[0].sha256, inside);
   EXPECT_EQ(facts.libraries[1].path, "/sub/x.so");
   EXPECT_EQ(facts.libraries[1].sha256, inside);
-  EXPECT_FALSE(facts.libraries[2].exists) << facts.libraries[2].path;
+  EXPECT_EQ(facts.libraries[2].path, "");  // a link to nowhere
+  EXPECT_EQ(facts.libraries[2].exists, std::nullopt);
+  EXPECT_EQ(facts.libraries[3].exists, false);
 }
 
 TEST_F(InspectTest, AGoneProcessesFilesAreItsParents) {
@@ -237,8 +278,8 @@ TEST_F(InspectTest, AGoneProcessesFilesAreItsParents) {
   EXPECT_FALSE(facts.libraries.at(0).mapped);
   // No parent either: the host's, but never for a container.
   event.ppid = 0;
-  EXPECT_TRUE(
-      inspect_value(event, "LD_PRELOAD", "./x.so").libraries.at(0).exists);
+  EXPECT_EQ(inspect_value(event, "LD_PRELOAD", "./x.so").libraries.at(0).exists,
+            true);
   event.container = "c0ffee";
   EXPECT_TRUE(inspect_value(event, "LD_PRELOAD", "./x.so").libraries.empty());
 }
@@ -249,7 +290,7 @@ TEST_F(InspectTest, APidThatIsAnothersNowTellsNothingOfIt) {
   ExecEvent event = event_of(child_->pid());
   --event.start_ticks;  // an earlier process of the same pid
   const AlertFacts facts = inspect_value(event, "LD_PRELOAD", dir_ / "x.so");
-  EXPECT_TRUE(facts.libraries.at(0).exists);
+  EXPECT_EQ(facts.libraries.at(0).exists, true);
   EXPECT_FALSE(facts.libraries.at(0).mapped);
 }
 

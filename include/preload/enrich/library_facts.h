@@ -19,6 +19,10 @@ inline constexpr uint64_t kMaxDigestBytes = uint64_t{64} << 20;
 // parent; and else in our own, unless it ran in a container. Only regular
 // files are opened.
 //
+// `exists` is no only when it was looked up in the root and working directory
+// of the process itself and the directory has no such name; any other failure
+// leaves it unknown.
+//
 // `mapped` is as of now: a process that has just begun may yet map a file.
 // `writable_by_others` takes root and the process's user for no others; a
 // group other than root's is others, and so is anybody in a directory like
