@@ -33,8 +33,8 @@ bool passed(TimePoint deadline) {
   return std::chrono::steady_clock::now() >= deadline;
 }
 
-// What a process has mapped. The device numbers of maps are not those of stat
-// on btrfs and overlayfs, so the path may stand in for them.
+// What a process has mapped. On btrfs and overlayfs the device numbers in maps
+// are not those of stat(2), so a file is compared by its path too.
 class MappedFiles {
  public:
   explicit MappedFiles(const std::optional<ProcessDir>& process) {
@@ -97,7 +97,7 @@ class FactFinder {
     for (int step = 0; step < kMaxAncestors && !passed(deadline_); ++step) {
       const auto ancestor = ProcessDir::open(pid);
       if (!ancestor || ancestor->start_ticks() > youngest)
-        return;  // gone, and its pid another's
+        return;  // it has ended; its pid is in use again
       const auto environ = ancestor->read("environ", kMaxEnviron);
       if (!environ)
         return;
@@ -161,7 +161,7 @@ class FactFinder {
     }
     if (absent)
       fact.exists = false;
-    // Where it would have to be put.
+    // Where others could create it.
     if (fact.named.find('/') != std::string::npos && !candidates.empty())
       fact.writable_by_others = others_may_write_above(candidates.front());
     return fact;
@@ -181,9 +181,9 @@ class FactFinder {
       fact.sha256 = digest_of_file(file);
   }
 
-  // Hexadecimal; empty when it cannot be read in time or has grown too large.
+  // Hexadecimal; empty when it cannot be read, or not in time, or is too large.
   [[nodiscard]] std::string digest_of_file(const Fd& file) const {
-    // The very file that was looked at, not its name again.
+    // That file, whatever its name leads to now.
     const Fd fd(::open(own_fd_path(file).c_str(),
                        O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     std::vector<char> buffer(size_t{64} << 10);
@@ -242,11 +242,11 @@ class FactFinder {
 
 }  // namespace
 
-AlertFacts inspect(const ExecEvent& event, const Term& term,
-                   TimePoint deadline) {
+AlertFacts find_facts(const ExecEvent& event, const Term& term,
+                      TimePoint deadline) {
   AlertFacts facts;
   const FactFinder finder(event, deadline);
-  // First what is soonest gone.
+  // The ancestors first, since they end sooner than files go.
   if (event.origin != Origin::kPreloadFile)
     finder.introducer(term, facts);
   finder.libraries(term, facts);
