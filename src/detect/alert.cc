@@ -13,21 +13,37 @@ namespace {
 
 using nlohmann::json;
 
+// Each field of a library, with its name in the database.
+template <class Visit>
+void for_each_field(Visit visit) {
+  visit("named", &LibraryFact::named);
+  visit("path", &LibraryFact::path);
+  visit("exists", &LibraryFact::exists);
+  visit("owner", &LibraryFact::owner);
+  visit("mode", &LibraryFact::mode);
+  visit("size", &LibraryFact::size);
+  visit("mtime_us", &LibraryFact::mtime_us);
+  visit("sha256", &LibraryFact::sha256);
+  visit("writable_by_others", &LibraryFact::writable_by_others);
+  visit("mapped", &LibraryFact::mapped);
+}
+
+// Without the fields that have their default, which means unknown or no.
 json json_of(const LibraryFact& fact) {
-  json object{{"named", escaped(fact.named)},
-              {"path", escaped(fact.path)},
-              {"writable_by_others", fact.writable_by_others},
-              {"mapped", fact.mapped}};
-  if (fact.exists)
-    object["exists"] = *fact.exists;
-  if (!fact.exists.value_or(false))
-    return object;
-  object["owner"] = fact.owner;
-  object["mode"] = fact.mode;
-  object["size"] = fact.size;
-  object["mtime_us"] = fact.mtime_us;
-  if (!fact.sha256.empty())
-    object["sha256"] = escaped(fact.sha256);
+  json object = json::object();
+  const LibraryFact none;
+  for_each_field([&](const char* name, auto field) {
+    const auto& value = fact.*field;
+    using Value = std::decay_t<decltype(value)>;
+    if (value == none.*field)
+      return;
+    if constexpr (std::is_same_v<Value, std::string>)
+      object[name] = escaped(value);
+    else if constexpr (std::is_same_v<Value, std::optional<bool>>)
+      object[name] = *value;
+    else
+      object[name] = value;
+  });
   return object;
 }
 
@@ -54,16 +70,8 @@ void take(const json& object, const char* name, T& value) {
 
 LibraryFact fact_from(const json& object) {
   LibraryFact fact;
-  take(object, "named", fact.named);
-  take(object, "path", fact.path);
-  take(object, "exists", fact.exists);
-  take(object, "owner", fact.owner);
-  take(object, "mode", fact.mode);
-  take(object, "size", fact.size);
-  take(object, "mtime_us", fact.mtime_us);
-  take(object, "sha256", fact.sha256);
-  take(object, "writable_by_others", fact.writable_by_others);
-  take(object, "mapped", fact.mapped);
+  for_each_field(
+      [&](const char* name, auto field) { take(object, name, fact.*field); });
   return fact;
 }
 
