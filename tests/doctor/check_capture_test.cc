@@ -7,7 +7,7 @@
 
 #include "fake_probe.h"
 #include "preload/base/metrics.h"
-#include "preload/deliver/state_report.h"
+#include "preload/deliver/reports.h"
 #include "preload/doctor/check.h"
 
 namespace preload {
@@ -100,12 +100,11 @@ TEST_F(CheckCapture, UnderstandsWhatThePluginWrites) {
     if (info.family == "audisp_preload_drops_total" ||
         info.family == "audisp_preload_errors_total")
       metrics.add(info.metric, 7);
-  StateFacts facts;
-  facts.pid = FakeProbe::kPlugin;
-  facts.capture_mode = "nice";
-  facts.capture_reason = "SCHED_FIFO refused (why: because)";
+  const StateLines facts{
+      {"pid", std::to_string(FakeProbe::kPlugin)},
+      {"capture", "nice (SCHED_FIFO refused (why: because))"}};
   fake_.answers = false;
-  fake_.write(FakeProbe::kState, state_report(facts, metrics));
+  fake_.write(FakeProbe::kState, state_report(facts, metrics.snapshot()));
   const CheckReport report = fake_.check();
   EXPECT_THAT(line_of(report, "capture mode"),
               HasSubstr("SCHED_FIFO refused (why: because)):"));

@@ -46,7 +46,6 @@ struct Backoff {
 // and the reader belong to the relay's thread alone.
 class Relay {
  public:
-  using Sinks = std::vector<std::unique_ptr<Sink>>;
   // Called on the relay's thread.
   using PostPosition = std::function<void(SinkPosition)>;
 
