@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client of the syslog daemon's local socket. syslog(3) hides failures and
-// has one identity per process; an alert must know whether it was taken.
+// has one identity per process; the relay must know whether an alert was taken.
 //
 // One datagram (or, on a stream socket, one NUL-terminated record) a message:
 //
@@ -45,7 +45,7 @@ class SyslogSocket {
   SyslogSocket(std::string path, std::string ident, int facility,
                const Clock& clock);
 
-  // Hands over one message; `severity` as <syslog.h> has it. `text` is one
+  // Sends one message; `severity` as <syslog.h> has it. `text` is one
   // line, safe to print. A daemon that was restarted meanwhile is connected to
   // again at once. EMSGSIZE: this message will never be taken. All other
   // errors (ENOENT, ECONNREFUSED, EAGAIN, ENOBUFS, ...) may pass.
