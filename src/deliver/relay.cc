@@ -165,8 +165,7 @@ void Relay::obey(Orders& orders) {
     if (orders.reopen)
       lane.sink->reopen();
     if (orders.reopen || orders.stop)
-      lane.retry_at_ns =
-          0;  // tried now; if it fails, the delay goes on growing
+      lane.retry_at_ns = 0;  // the next delay is still the double
     if (orders.replaced)
       lane.cursor.reset();
   }

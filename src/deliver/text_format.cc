@@ -21,7 +21,7 @@ constexpr size_t kPathBytes = 600;
 constexpr size_t kUserBytes = 160;
 constexpr size_t kArgsBytes = 1024;  // more when the value leaves room
 
-// With blanks between them, at the begin and at the end.
+// With a blank before and after each.
 constexpr std::string_view kKeys =
     " exe args pid ppid parent uid user auid ses tty cwd severity risk_score "
     "technique audit capture alert origin secure static args_truncated "
@@ -35,7 +35,7 @@ bool is_word(std::string_view text, std::string_view others) {
   });
 }
 
-// A variable may be named like a field of ours, or like the length of one.
+// A variable may have the name of a field, or of the length of one.
 // `name` has no blanks.
 bool is_key(std::string_view name) {
   return name.ends_with("_bytes") ||
@@ -182,7 +182,7 @@ std::string new_term_line(const Alert& alert, size_t limit) {
   return head + value_text + after_value + args_in(room) + rest;
 }
 
-// A summary is made by us and safe already; a line must not depend on that.
+// A summary is the plugin's own text and safe; the line does not depend on it.
 bool is_printable(std::string text) {
   std::replace(text.begin(), text.end(), '\\', '/');
   return escaped(text) == text;
