@@ -102,7 +102,7 @@ class Relay {
       auto [item, bytes] = std::move(items_.front());
       items_.pop_front();
       bytes_ -= bytes;
-      return item;
+      return std::move(item);
     }
     [[nodiscard]] T& at(size_t index) { return items_[index].first; }
     [[nodiscard]] size_t size() const { return items_.size(); }
