@@ -149,13 +149,14 @@ Fd RootView::open(const std::string& path) const {
 }
 
 bool RootView::absent(const std::string& path) const {
+  constexpr int kMaxDepth = 128;  // directories that are looked for
   const auto nowhere = [] { return errno == ENOENT || errno == ENOTDIR; };
   const std::string whole = absolute(path);
   // A working directory that was deleted has files around it nevertheless.
   if (whole.empty() || (whole != path && !open(cwd_)))
     return false;
   size_t end = whole.size();
-  while (true) {
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
     const size_t slash = whole.rfind('/', end - 1);
     const Fd directory = open(slash == 0 ? "/" : whole.substr(0, slash));
     if (directory) {
@@ -169,9 +170,10 @@ bool RootView::absent(const std::string& path) const {
              nowhere();
     }
     if (!nowhere() || slash == 0)
-      return false;
+      break;
     end = slash;
   }
+  return false;
 }
 
 std::string RootView::path_of(const Fd& file) const {
