@@ -27,8 +27,7 @@ Sinks make_sinks(const Config& config, const Clock& clock) {
   const HostInfo host = gather_host_info();
   if (config.syslog_format != SyslogFormat::kOff)
     sinks.push_back(std::make_unique<SyslogSink>(
-        SyslogSocket(config.syslog_socket, std::string(kSyslogIdent),
-                     config.syslog_facility, clock),
+        SyslogSocket(config.syslog_socket, config.syslog_facility, clock),
         config.syslog_format, host, clock));
   if (config.ecs_file != "off")
     sinks.push_back(std::make_unique<FileSink>(config.ecs_file, host, clock));
@@ -46,8 +45,7 @@ std::vector<std::string> sink_names(const Sinks& sinks) {
 
 LogSink log_sink(const std::string& socket) {
   static const SystemClock kClock;
-  auto client = std::make_shared<SyslogSocket>(
-      socket, std::string(kSyslogIdent), LOG_DAEMON, kClock);
+  auto client = std::make_shared<SyslogSocket>(socket, LOG_DAEMON, kClock);
   return [client](LogLevel level, std::string_view line) {
     // A line that is not taken is on standard error as well.
     [[maybe_unused]] const Status sent =

@@ -39,12 +39,8 @@ const char* remedy(int error) {
 
 }  // namespace
 
-SyslogSocket::SyslogSocket(std::string path, std::string ident, int facility,
-                           const Clock& clock)
-    : path_(std::move(path)),
-      ident_(std::move(ident)),
-      facility_(facility),
-      clock_(clock) {}
+SyslogSocket::SyslogSocket(std::string path, int facility, const Clock& clock)
+    : path_(std::move(path)), facility_(facility), clock_(clock) {}
 
 std::string SyslogSocket::message(int severity, std::string_view text) const {
   const auto now = static_cast<time_t>(clock_.wall_us() / kMicrosPerSecond);
@@ -54,8 +50,8 @@ std::string SyslogSocket::message(int severity, std::string_view text) const {
   std::array<char, 32> date{};  // in English: the program sets no locale
   [[maybe_unused]] const size_t length =
       std::strftime(date.data(), date.size(), "%b %e %T", &local);
-  return fmt::format("<{}>{} {}[{}]: {}", facility_ | severity, date.data(),
-                     ident_, ::getpid(), text);
+  return fmt::format("<{}>{} audisp-preload[{}]: {}", facility_ | severity,
+                     date.data(), ::getpid(), text);
 }
 
 Status SyslogSocket::connect() {

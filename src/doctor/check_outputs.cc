@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <string>
 
-#include "preload/deliver/syslog_sink.h"
 #include "preload/deliver/syslog_socket.h"
 #include "preload/doctor/check.h"
 
@@ -72,8 +71,8 @@ void check_syslog(const SystemProbe& probe, Deployment& deployment,
           "syslog_format = text in the configuration");
     return report.ok(kSyslog, kOff);
   }
-  SyslogSocket socket(probe.at(config.syslog_socket), std::string(kSyslogIdent),
-                      config.syslog_facility, *probe.clock);
+  SyslogSocket socket(probe.at(config.syslog_socket), config.syslog_facility,
+                      *probe.clock);
   const Status sent = socket.send(LOG_DEBUG, "--check: is syslog reachable?",
                                   SyslogWait::kBounded);
   if (!sent)
