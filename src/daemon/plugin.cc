@@ -18,6 +18,7 @@
 #include "preload/base/config.h"
 #include "preload/base/emergency_log.h"
 #include "preload/base/log.h"
+#include "preload/base/thread.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/signals.h"
@@ -84,6 +85,7 @@ StateLines privilege_lines() {
 int run_pipeline(const Options& options, const Timing& timing) {
   const pid_t parent = ::getppid();
   reset_inherited_state();
+  request_short_time_slices();
   auto signals = block_signals();
   if (!signals)
     return fail_start(kExitStart, signals.error());
@@ -119,7 +121,9 @@ int run(const Options& options, const Timing& timing) {
   try {
     return run_pipeline(options, timing);
   } catch (const std::exception& error) {
-    emergency_log(std::string("the input thread failed: ") + error.what());
+    emergency_log(
+        std::string("the input thread failed: ") + error.what() +
+        "; the plugin ends (exit status 5), and auditd starts it again");
     // Committed data is safe; destructors of statics could wait for a thread.
     ::_exit(kExitFailed);
   }

@@ -91,7 +91,7 @@ bool Relay::attempt(Lane& lane, const Alert& alert) {
     metrics_.add(Metric::kDeliveryErrors);
     log_limited(LogLevel::kError, "poison",
                 fmt::format("alert {} can never be delivered to {}: {}; it is "
-                            "in the database",
+                            "not tried again and stays in the database",
                             alert.alert_id, lane.sink->name(),
                             status.error().message()));
     return true;
