@@ -158,6 +158,14 @@ void Metrics::observe_latency(double seconds) {
                             std::memory_order_relaxed);
 }
 
+Metrics::Snapshot Metrics::snapshot() const {
+  Snapshot snapshot;
+  for (size_t i = 0; i < values_.size(); ++i)
+    snapshot.values[i] = values_[i].load(std::memory_order_relaxed);
+  snapshot.latency = latency();
+  return snapshot;
+}
+
 Metrics::Latency Metrics::latency() const {
   Latency result;
   for (size_t i = 0; i < latency_.size(); ++i) {

@@ -53,11 +53,12 @@ Pipeline::Turn Pipeline::wait_and_read() {
   input_pulse_.beat();
   const bool gathering = gather_until_ns_ != 0;
   const bool quiet = gathering || capture_->arm();
-  std::array<pollfd, 5> wait{{{gathering ? -1 : input_, POLLIN, 0},
+  std::array<pollfd, 6> wait{{{gathering ? -1 : input_, POLLIN, 0},
                               {signals_.get(), POLLIN, 0},
                               {failed_.get(), POLLIN, 0},
                               {gathering ? -1 : capture_->wake_fd(), POLLIN, 0},
-                              {late_->fd(), POLLIN, 0}}};
+                              {late_->fd(), POLLIN, 0},
+                              {files_->fd(), POLLIN, 0}}};
   const timespec timeout = quiet ? wait_time() : timespec{};
   const int ready = ::ppoll(wait.data(), wait.size(), &timeout, nullptr);
   if (ready < 0 && errno != EINTR) {
@@ -71,6 +72,9 @@ Pipeline::Turn Pipeline::wait_and_read() {
     return Turn::kStop;
   if (wait[3].revents != 0)
     capture_->clear_wake();
+  if (wait[5].revents != 0)
+    if (auto reloaded = files_->take())
+      use_configuration(*std::move(reloaded));
   Turn turn = Turn::kGoOn;
   if (wait[0].revents != 0)
     gather_until_ns_ = clock_.monotonic_ns() + gather_ns();
@@ -117,11 +121,11 @@ Pipeline::Turn Pipeline::handle_signals() {
     case SignalMeaning::kNone:
       break;
     case SignalMeaning::kReload:
-      reload();
+      relay_->reopen();  // for logrotate, even if the configuration is refused
+      files_->reload();
       break;
     case SignalMeaning::kReport:
-      write_state();
-      write_metrics(config_, metrics_);
+      files_->report();
       break;
     case SignalMeaning::kStop:
       return Turn::kStop;
@@ -132,7 +136,7 @@ Pipeline::Turn Pipeline::handle_signals() {
 timespec Pipeline::wait_time() {
   int64_t due = gather_until_ns_;
   if (due == 0) {
-    due = std::min({coverage_due_ns_, report_due_ns_, preload_file_.due_ns()});
+    due = std::min(coverage_due_ns_, preload_file_.due_ns());
     for (const auto deadline :
          {correlator_->deadline_ns(), assembler_->deadline_ns(),
           late_->deadline_ns()})
@@ -163,10 +167,6 @@ void Pipeline::keep_time() {
     // Refused: the next time.
     (void)late_->post(
         {LateRequest::What::kPreloadFile, 0, 0, std::string(kPreloadFile), 0});
-  }
-  if (now_ns >= report_due_ns_) {
-    report_due_ns_ = now_ns + timing_.report;
-    write_metrics(config_, metrics_);
   }
 }
 
@@ -204,40 +204,15 @@ void Pipeline::on_preload_file(ExecEventPtr event) {
   preload_file_.fired(std::move(event), clock_.monotonic_ns());
 }
 
-// ---- Signals
-
-void Pipeline::reload() {
-  relay_->reopen();  // logrotate's wish, whatever becomes of the rest
-  auto config = load_config(config_file_);
-  if (config) {
-    if (const auto rule = make_rule(*config, config_file_, 0); !rule)
-      config = tl::unexpected(rule.error());
-  }
-  if (!config) {
-    log_error("reload refused, the old configuration stays: " +
-              config.error().message());
-    return;
-  }
-  for (const std::string& key : restart_keys(config_, *config))
-    log_warning(
-        fmt::format("{} has changed, which takes effect when the "
-                    "plugin is started again",
-                    key));
-  keep_restart_keys(config_, *config);
-  config_ = std::move(*config);
+void Pipeline::use_configuration(Reloaded&& reloaded) {
+  config_ = std::move(reloaded.config);
   capture_->set_watched(config_.capture_env_vars);
   late_->set_watched(capture_->watched());
   correlator_->set_options({config_.audit_wait * kNanosPerSecond});
-  auto sinks = make_sinks(config_, clock_);
-  history_->post(NewConfig{config_, sink_names(sinks)});
-  relay_->set_sinks(std::move(sinks));
+  history_->post(NewConfig{config_, sink_names(reloaded.sinks)});
+  relay_->set_sinks(std::move(reloaded.sinks));
   watchdog_.set_bound(config_.watchdog);
   log_info("configuration reloaded from " + config_file_);
-}
-
-void Pipeline::write_state() const {
-  write_state_file(config_, config_file_, started_us_, *capture_, standing_,
-                   metrics_);
 }
 
 }  // namespace preload

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "preload/base/emergency_log.h"
 #include "preload/base/exit_code.h"
 #include "preload/base/log.h"
+#include "preload/base/text.h"
 #include "preload/base/thread.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/deliver/sinks.h"
@@ -39,8 +41,7 @@ Pipeline::Pipeline(Config config, std::string config_file, int input,
       input_(input),
       signals_(std::move(signals)),
       parent_(parent),
-      failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      started_us_(clock_.wall_us()) {}
+      failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Result<std::unique_ptr<Pipeline>> Pipeline::open(const Config& config,
                                                  std::string config_file,
@@ -63,7 +64,6 @@ Status Pipeline::start_listeners() {
 
 Status Pipeline::start(StateLines standing,
                        const std::function<Status()>& confine) {
-  standing_ = std::move(standing);
   if (Status started = start_history(); !started)
     return started;
   const std::string line =
@@ -72,7 +72,7 @@ Status Pipeline::start(StateLines standing,
   log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
   if (Status released = capture_->release(confine); !released)
     return released;
-  return start_input();
+  return start_input(std::move(standing));
 }
 
 Status Pipeline::start_history() {
@@ -116,7 +116,23 @@ Status Pipeline::start_history() {
   return {};
 }
 
-Status Pipeline::start_input() {
+// The lines of the state file that do not change while the plugin runs.
+StateLines Pipeline::state_lines(StateLines standing) const {
+  StateLines lines{
+      {"version", PRELOAD_VERSION},
+      {"pid", std::to_string(::getpid())},
+      {"started", iso_time(clock_.wall_us())},
+      {"configuration", escaped(config_file_)},
+      {"capture", capture_->reason().empty()
+                      ? std::string(to_string(capture_->mode()))
+                      : fmt::format("{} ({})", to_string(capture_->mode()),
+                                    escaped(capture_->reason()))}};
+  std::move(standing.begin(), standing.end(), std::back_inserter(lines));
+  lines.emplace_back("database", escaped(config_.database));
+  return lines;
+}
+
+Status Pipeline::start_input(StateLines standing) {
   auto parser = ExecParser::create();
   if (!parser)
     return tl::unexpected(parser.error());
@@ -134,7 +150,10 @@ Status Pipeline::start_input() {
       [this](std::string_view line) { assembler_->on_record(line); });
   start_inventory(now_ticks());
   start_watchdog();
-  write_state();
+  files_ = std::make_unique<FileThread>(
+      config_, config_file_, state_lines(std::move(standing)), metrics_, clock_,
+      timing_.report,
+      [this](const std::string& what) { fail_from_thread(what); });
   log_info(fmt::format(
       "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
       fmt::join(config_.capture_env_vars, ", "), config_.database));
@@ -246,8 +265,7 @@ void Pipeline::shut_down() {
   if (enricher_)
     enricher_->stop();
   history_->stop();
-  write_metrics(config_, metrics_);
-  ::unlink(config_.state_file.c_str());
+  files_.reset();
 }
 
 }  // namespace preload

@@ -54,7 +54,7 @@ Status FileSink::drop_cut_line(int64_t size) {
   if (tail.empty() || tail.back() == '\n')
     return {};
   const size_t end = tail.rfind('\n');
-  // A longer line is not ours: it stays, and ours begin below it.
+  // A longer line is not the plugin's: it stays, and the next begins below it.
   if (end == std::string::npos && begin > 0) {
     cut_ = true;
     return {};

@@ -1,52 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/deliver/host_info.h"
 
-#include <fcntl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <fstream>
 #include <map>
 #include <string_view>
 
 #include "preload/base/clock.h"
-#include "preload/base/fd.h"
 #include "preload/base/text.h"
-#include "preload/base/trusted_file.h"
 
 namespace preload {
 namespace {
 
-// Empty when it cannot be read. /etc/os-release is a link on most systems, so
-// no trusted-file check; nothing here decides anything.
-std::string content(const std::string& path) {
-  constexpr size_t kLimit = 16'384;
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd)
-    return {};
-  return read_all(fd, kLimit, path).value_or("");
-}
-
+// Empty when it cannot be read.
 std::string first_line(const std::string& path) {
-  const std::string text = content(path);
-  return std::string(trimmed(text.substr(0, text.find('\n'))));
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return std::string(trimmed(line));
 }
 
 // NAME=value lines; values may be in quotes.
 std::map<std::string, std::string, std::less<>> os_release(
     const std::string& path) {
   std::map<std::string, std::string, std::less<>> values;
-  for (std::string line : split(content(path), '\n')) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
     const size_t equals = line.find('=');
     if (line.empty() || line[0] == '#' || equals == std::string::npos)
       continue;
-    std::string value = line.substr(equals + 1);
+    std::string value(trimmed(line.substr(equals + 1)));
     const bool quoted = value.size() >= 2 && value.back() == value.front() &&
                         (value[0] == '"' || value[0] == '\'');
     if (quoted)
       value = value.substr(1, value.size() - 2);
-    line.resize(equals);
-    values.emplace(std::move(line), std::move(value));
+    values.emplace(trimmed(line.substr(0, equals)), std::move(value));
   }
   return values;
 }

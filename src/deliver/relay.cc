@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "preload/base/log.h"
@@ -13,17 +12,8 @@
 namespace preload {
 namespace {
 
-constexpr size_t kMaxEntries = 1024;
-constexpr size_t kMaxBytes = size_t{8} << 20;
-// So many execs between two looks at the alerts, which go first.
-constexpr size_t kEventsAtOnce = 64;
-// For a sign of life.
+// The watchdog expects a beat each second.
 constexpr int64_t kLongestWaitNs = kNanosPerSecond;
-
-// An item heavier than the bound passes through an empty queue.
-bool fits(size_t entries, size_t bytes, size_t more) {
-  return entries == 0 || (entries < kMaxEntries && bytes + more <= kMaxBytes);
-}
 
 size_t weight(const Alert& alert) {
   return sizeof alert + (alert.event ? preload::weight(*alert.event) : 0) +
@@ -60,7 +50,7 @@ void Relay::notify() {
 }
 
 void Relay::count_queue() {
-  const size_t size = unstored_.size() + inbox_.events.size();
+  const size_t size = unstored_.size() + events_.size();
   high_water_ = std::max(high_water_, size);
   metrics_.set(Metric::kRelayQueue, size);
   metrics_.set(Metric::kRelayQueueHighWater, high_water_);
@@ -68,31 +58,29 @@ void Relay::count_queue() {
 
 void Relay::wake() {
   const std::lock_guard lock(mutex_);
-  inbox_.ready = true;
+  orders_.ready = true;
   notify();
 }
 
 void Relay::database_replaced(uint64_t number) {
   const std::lock_guard lock(mutex_);
-  inbox_.replaced = number;
+  orders_.replaced = number;
   notify();
 }
 
 bool Relay::send_unstored(Alert alert) {
   const size_t bytes = weight(alert);
   const std::lock_guard lock(mutex_);
-  if (inbox_.stopping)
+  if (closed_)
     return false;
-  while (!fits(unstored_.size(), unstored_bytes_, bytes)) {
-    if (released_ <= first_unstored_)
+  while (!unstored_.fits(bytes)) {
+    if (!unstored_.at(0).taken)
       return false;
     metrics_.add(Metric::kDeliveryErrors);
-    unstored_bytes_ -= unstored_.front().bytes;
-    unstored_.pop_front();
+    unstored_.pop();
     ++first_unstored_;
   }
-  unstored_.push_back({std::make_shared<Alert>(std::move(alert)), bytes});
-  unstored_bytes_ += bytes;
+  unstored_.push({std::make_shared<const Alert>(std::move(alert))}, bytes);
   count_queue();
   notify();
   return true;
@@ -101,26 +89,24 @@ bool Relay::send_unstored(Alert alert) {
 void Relay::send_event(ExecEventPtr event) {
   const size_t bytes = preload::weight(*event);
   const std::lock_guard lock(mutex_);
-  if (inbox_.stopping ||
-      !fits(inbox_.events.size(), inbox_.event_bytes, bytes)) {
+  if (closed_ || !events_.fits(bytes)) {
     metrics_.add(Metric::kDeliveryErrors);
     return;
   }
-  inbox_.events.push_back(std::move(event));
-  inbox_.event_bytes += bytes;
+  events_.push(std::move(event), bytes);
   count_queue();
   notify();
 }
 
 void Relay::reopen() {
   const std::lock_guard lock(mutex_);
-  inbox_.reopen = true;
+  orders_.reopen = true;
   notify();
 }
 
 void Relay::set_sinks(Sinks sinks) {
   const std::lock_guard lock(mutex_);
-  inbox_.sinks = std::move(sinks);
+  orders_.sinks = std::move(sinks);
   notify();
 }
 
@@ -130,7 +116,7 @@ void Relay::stop(int64_t milliseconds) {
   deadline_ns_ = clock_.monotonic_ns() + milliseconds * kNanosPerMilli;
   {
     const std::lock_guard lock(mutex_);
-    inbox_.stopping = true;
+    closed_ = orders_.stop = true;
     notify();
   }
   thread_.join();
@@ -139,68 +125,54 @@ void Relay::stop(int64_t milliseconds) {
 // ---- The relay's thread
 
 void Relay::run() {
-  while (true) {
+  bool stopping = false;
+  while (!stopping || !(idle() || past_deadline())) {
     pulse_.beat();
-    Inbox inbox = wait();
-    prepare(inbox);
+    Orders orders = wait();
+    stopping = stopping || orders.stop;
+    obey(orders);
     for (bool more = true; more;) {
       more = false;
       for (Lane& lane : lanes_)
         more = run_lane(lane) || more;
     }
     release_unstored();
-    for (const ExecEventPtr& event : inbox.events)
-      if (!past_deadline())
-        deliver_event(*event);
-    if (inbox.stopping && (idle() || past_deadline())) {
-      // The writer's is the last connection then, and copies its log at the
-      // end.
-      reader_.reset();
-      return;
-    }
+    if (orders.event && !past_deadline())
+      deliver_event(*orders.event);
   }
+  // The last connection to close, the writer's, copies the write-ahead log.
+  reader_.reset();
 }
 
-Relay::Inbox Relay::wait() {
+Relay::Orders Relay::wait() {
   const int64_t due = wait_ns();
   std::unique_lock lock(mutex_);
   ready_.wait_for(lock, std::chrono::nanoseconds(due),
                   [this] { return woken_; });
-  Inbox taken;
-  taken.stopping = inbox_.stopping;
-  const auto events = static_cast<std::ptrdiff_t>(
-      std::min(inbox_.events.size(), kEventsAtOnce));
-  const auto end = std::next(inbox_.events.begin(), events);
-  std::move(inbox_.events.begin(), end, std::back_inserter(taken.events));
-  inbox_.events.erase(inbox_.events.begin(), end);
-  for (const ExecEventPtr& event : taken.events)
-    inbox_.event_bytes -= preload::weight(*event);
-  taken.sinks = std::exchange(inbox_.sinks, std::nullopt);
-  taken.replaced = std::exchange(inbox_.replaced, std::nullopt);
-  taken.ready = std::exchange(inbox_.ready, false);
-  taken.reopen = std::exchange(inbox_.reopen, false);
-  woken_ = !inbox_.events.empty();
+  Orders orders = std::exchange(orders_, {});
+  if (events_.size() > 0)
+    orders.event = events_.pop();
+  woken_ = events_.size() > 0;
   count_queue();
-  return taken;
+  return orders;
 }
 
-void Relay::prepare(Inbox& inbox) {
-  if (inbox.sinks)
-    use_sinks(std::move(*inbox.sinks));
-  const bool stops = inbox.stopping && !std::exchange(seen_stopping_, true);
+void Relay::obey(Orders& orders) {
+  if (orders.sinks)
+    use_sinks(std::move(*orders.sinks));
   for (Lane& lane : lanes_) {
-    lane.more = lane.more || inbox.ready || stops;
-    if (inbox.reopen)
+    lane.more = lane.more || orders.ready || orders.stop;
+    if (orders.reopen)
       lane.sink->reopen();
-    if (inbox.reopen || stops)
-      lane.retry_at_ns = 0;  // forgets the waiting, not the doubling
-    if (inbox.replaced)
+    if (orders.reopen || orders.stop)
+      lane.retry_at_ns = 0;  // the next delay is still the double
+    if (orders.replaced)
       lane.cursor.reset();
   }
-  if (inbox.replaced) {
+  if (orders.replaced) {
     reader_.reset();
     read_again_ns_ = 0;
-    database_ = *inbox.replaced;
+    database_ = *orders.replaced;
   }
   if (std::any_of(lanes_.begin(), lanes_.end(),
                   [](const Lane& lane) { return !lane.cursor; }))
@@ -267,11 +239,8 @@ void Relay::release_unstored() {
   uint64_t taken = first_unstored_ + unstored_.size();
   for (const Lane& lane : lanes_)
     taken = std::min(taken, lane.unstored);
-  for (; first_unstored_ < taken; ++first_unstored_) {
-    unstored_bytes_ -= unstored_.front().bytes;
-    unstored_.pop_front();
-  }
-  released_ = std::max(released_, first_unstored_);
+  for (; first_unstored_ < taken; ++first_unstored_)
+    unstored_.pop();
   count_queue();
 }
 
@@ -295,27 +264,27 @@ bool Relay::past_deadline() const {
   return clock_.monotonic_ns() >= deadline_ns_;
 }
 
-bool Relay::idle() {
-  const std::lock_guard lock(mutex_);
-  return inbox_.events.empty() && unstored_.empty() &&
-         std::none_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
-           return lane.cursor && lane.more;
-         });
+bool Relay::pending(const Lane& lane) const {
+  return (lane.cursor && lane.more) ||
+         lane.unstored < first_unstored_ + unstored_.size();
 }
 
-// Until a sink that failed is to be tried again, or the database read again.
+bool Relay::idle() {
+  const std::lock_guard lock(mutex_);
+  return events_.size() == 0 &&
+         std::none_of(lanes_.begin(), lanes_.end(),
+                      [this](const Lane& lane) { return pending(lane); });
+}
+
+// Until a sink that failed is to be tried again.
 int64_t Relay::wait_ns() {
   const int64_t now = clock_.monotonic_ns();
   int64_t until = std::min<int64_t>(deadline_ns_, now + kLongestWaitNs);
   const bool readable = reader_ != nullptr || now >= read_again_ns_;
   const std::lock_guard lock(mutex_);
   for (const Lane& lane : lanes_)
-    if (lane.delay_ms != 0 &&
-        ((lane.cursor && lane.more && readable) ||
-         lane.unstored < first_unstored_ + unstored_.size()))
+    if (readable && lane.delay_ms != 0 && pending(lane))
       until = std::min(until, lane.retry_at_ns);
-  if (!readable)
-    until = std::min(until, read_again_ns_);
   return std::max<int64_t>(until - now, 0);
 }
 

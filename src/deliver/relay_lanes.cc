@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "preload/base/log.h"
 #include "preload/deliver/relay.h"
@@ -25,10 +26,10 @@ bool is_poison(const Error& error) {
 }  // namespace
 
 bool Relay::run_lane(Lane& lane) {
-  if (waiting(lane) || past_deadline())
+  if (delayed(lane) || past_deadline())
     return false;
   const bool more = send_stored(lane);
-  if (!more && !waiting(lane))
+  if (!more && !delayed(lane))
     send_unstored_to(lane);
   return more;
 }
@@ -49,7 +50,7 @@ bool Relay::send_stored(Lane& lane) {
       goes_on = false;
       break;
     }
-    taken(lane, alert);
+    count_stored(lane, alert);
     lane.cursor = alert.alert_id;
   }
   if (*lane.cursor != before)
@@ -59,35 +60,35 @@ bool Relay::send_stored(Lane& lane) {
 
 void Relay::send_unstored_to(Lane& lane) {
   while (!past_deadline()) {
-    std::shared_ptr<const Alert> alert;
-    {
-      const std::lock_guard lock(mutex_);
-      lane.unstored = std::max(lane.unstored, first_unstored_);
-      const auto at = static_cast<size_t>(lane.unstored - first_unstored_);
-      if (at >= unstored_.size())
-        return;
-      alert = unstored_[at].alert;
-    }
-    if (!attempt(lane, *alert))
+    const auto alert = next_unstored(lane);
+    if (!alert || !attempt(lane, *alert))
       return;
     const std::lock_guard lock(mutex_);
-    ++lane.unstored;
-    if (lane.unstored > released_) {
-      released_ = lane.unstored;
+    const uint64_t number = lane.unstored++;
+    // Unless it was dropped meanwhile, because another sink had taken it.
+    if (number >= first_unstored_ &&
+        !std::exchange(unstored_.at(number - first_unstored_).taken, true))
       metrics_.add(Metric::kAlertsSent);
-    }
   }
+}
+
+// Null: there is none.
+std::shared_ptr<const Alert> Relay::next_unstored(Lane& lane) {
+  const std::lock_guard lock(mutex_);
+  lane.unstored = std::max(lane.unstored, first_unstored_);
+  const size_t index = lane.unstored - first_unstored_;
+  return index < unstored_.size() ? unstored_.at(index).alert : nullptr;
 }
 
 bool Relay::attempt(Lane& lane, const Alert& alert) {
   pulse_.beat();
   const Status status = lane.sink->deliver(alert);
-  if (status) {
-    worked(lane);
-    return true;
+  if (!status && !is_poison(status.error())) {
+    failed(lane, status.error());
+    return false;
   }
-  metrics_.add(Metric::kDeliveryErrors);
-  if (is_poison(status.error())) {
+  if (!status) {
+    metrics_.add(Metric::kDeliveryErrors);
     log_limited(LogLevel::kError, "poison",
                 fmt::format("alert {} can never be delivered to {}: {}; it is "
                             "not tried again and stays in the database",
@@ -95,11 +96,17 @@ bool Relay::attempt(Lane& lane, const Alert& alert) {
                             status.error().message()));
     return true;
   }
-  failed(lane, status.error());
-  return false;
+  if (lane.delay_ms != 0)
+    log_info(fmt::format(
+        "alerts are delivered to {} again, after {} failed attempts",
+        lane.sink->name(), lane.failures));
+  lane.delay_ms = 0;
+  lane.failures = 0;
+  return true;
 }
 
 void Relay::failed(Lane& lane, const Error& error) {
+  metrics_.add(Metric::kDeliveryErrors);
   ++lane.failures;
   if (lane.delay_ms == 0) {
     log_warning(fmt::format(
@@ -113,19 +120,9 @@ void Relay::failed(Lane& lane, const Error& error) {
   lane.retry_at_ns = clock_.monotonic_ns() + lane.delay_ms * kNanosPerMilli;
 }
 
-void Relay::worked(Lane& lane) {
-  if (lane.delay_ms != 0)
-    log_info(
-        fmt::format("alerts are delivered to {} again, after {} failed "
-                    "attempts",
-                    lane.sink->name(), lane.failures));
-  lane.delay_ms = 0;
-  lane.retry_at_ns = 0;
-  lane.failures = 0;
-}
-
-// Counts: sent when the last sink takes it, its latency when the first does.
-void Relay::taken(const Lane& lane, const Alert& alert) {
+// Counts an alert as sent when the last sink takes it, and its latency when the
+// first does.
+void Relay::count_stored(const Lane& lane, const Alert& alert) {
   bool first = true;
   bool last = true;
   for (const Lane& other : lanes_) {
@@ -143,7 +140,7 @@ void Relay::taken(const Lane& lane, const Alert& alert) {
                            kMicrosPerSecond);
 }
 
-bool Relay::waiting(const Lane& lane) const {
+bool Relay::delayed(const Lane& lane) const {
   return lane.delay_ms != 0 && clock_.monotonic_ns() < lane.retry_at_ns;
 }
 

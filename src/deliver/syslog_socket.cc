@@ -39,25 +39,19 @@ const char* remedy(int error) {
 
 }  // namespace
 
-SyslogSocket::SyslogSocket(std::string path, std::string ident, int facility,
-                           const Clock& clock)
-    : path_(std::move(path)),
-      ident_(std::move(ident)),
-      facility_(facility),
-      clock_(clock) {}
+SyslogSocket::SyslogSocket(std::string path, int facility, const Clock& clock)
+    : path_(std::move(path)), facility_(facility), clock_(clock) {}
 
 std::string SyslogSocket::message(int severity, std::string_view text) const {
-  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr",
-                                                "May", "Jun", "Jul", "Aug",
-                                                "Sep", "Oct", "Nov", "Dec"};
   const auto now = static_cast<time_t>(clock_.wall_us() / kMicrosPerSecond);
   tm local{};
   if (::localtime_r(&now, &local) == nullptr)
     local = {};
-  return fmt::format(
-      "<{}>{} {:2} {:02}:{:02}:{:02} {}[{}]: {}", facility_ | severity,
-      kMonths.at(static_cast<size_t>(local.tm_mon)), local.tm_mday,
-      local.tm_hour, local.tm_min, local.tm_sec, ident_, ::getpid(), text);
+  std::array<char, 32> date{};  // in English: the program sets no locale
+  [[maybe_unused]] const size_t length =
+      std::strftime(date.data(), date.size(), "%b %e %T", &local);
+  return fmt::format("<{}>{} audisp-preload[{}]: {}", facility_ | severity,
+                     date.data(), ::getpid(), text);
 }
 
 Status SyslogSocket::connect() {

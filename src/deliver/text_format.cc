@@ -4,11 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
+#include <variant>
 
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
+#include "preload/deliver/library_fields.h"
 
 namespace preload {
 namespace {
@@ -20,41 +21,12 @@ constexpr size_t kPathBytes = 600;
 constexpr size_t kUserBytes = 160;
 constexpr size_t kArgsBytes = 1024;  // more when the value leaves room
 
-constexpr std::array<std::string_view, 35> kKeys{"exe",
-                                                 "args",
-                                                 "pid",
-                                                 "ppid",
-                                                 "parent",
-                                                 "uid",
-                                                 "user",
-                                                 "auid",
-                                                 "ses",
-                                                 "tty",
-                                                 "cwd",
-                                                 "severity",
-                                                 "risk_score",
-                                                 "technique",
-                                                 "audit",
-                                                 "capture",
-                                                 "alert",
-                                                 "origin",
-                                                 "secure",
-                                                 "static",
-                                                 "args_truncated",
-                                                 "container",
-                                                 "lib",
-                                                 "libs",
-                                                 "lib_exists",
-                                                 "lib_owner",
-                                                 "lib_mode",
-                                                 "lib_sha256",
-                                                 "lib_writable",
-                                                 "lib_mapped",
-                                                 "introduced_by",
-                                                 "introducer_pid",
-                                                 "stored",
-                                                 "value_bytes",
-                                                 "value_sha256"};
+// With a blank before and after each.
+constexpr std::string_view kKeys =
+    " exe args pid ppid parent uid user auid ses tty cwd severity risk_score "
+    "technique audit capture alert origin secure static args_truncated "
+    "container lib libs lib_exists lib_owner lib_mode lib_sha256 lib_writable "
+    "lib_mapped introduced_by introducer_pid stored value_bytes value_sha256 ";
 
 bool is_word(std::string_view text, std::string_view others) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
@@ -63,10 +35,11 @@ bool is_word(std::string_view text, std::string_view others) {
   });
 }
 
-// A variable may be named like a field of ours, or like the length of one.
+// A variable may have the name of a field, or of the length of one.
+// `name` has no blanks.
 bool is_key(std::string_view name) {
   return name.ends_with("_bytes") ||
-         std::find(kKeys.begin(), kKeys.end(), name) != kKeys.end();
+         kKeys.find(fmt::format(" {} ", name)) != std::string_view::npos;
 }
 
 // `lead` and the quoted bytes; when that is more than `limit` bytes, cut so
@@ -84,6 +57,10 @@ std::string quoted(std::string_view lead, std::string_view bytes, size_t limit,
   return fmt::format("{}\"{}\"{}", lead, escaped_prefix(inner, room), cut_note);
 }
 
+std::string id_text(uint32_t id) {
+  return id == kUnsetId ? "unset" : std::to_string(id);
+}
+
 class Fields {
  public:
   void word(std::string_view key, std::string_view value) {
@@ -94,11 +71,7 @@ class Fields {
   void number(std::string_view key, int64_t value) {
     text_ += fmt::format(" {}={}", key, value);
   }
-  void id(std::string_view key, uint32_t value) {
-    if (value == kUnsetId)
-      return word(key, "unset");
-    number(key, value);
-  }
+  void id(std::string_view key, uint32_t value) { word(key, id_text(value)); }
   void quote(std::string_view key, std::string_view bytes, size_t limit) {
     text_ += quoted(fmt::format(" {}=", key), bytes, limit,
                     fmt::format(" {}_bytes={}", key, bytes.size()));
@@ -109,28 +82,22 @@ class Fields {
   std::string text_;
 };
 
-std::string id_text(uint32_t id) {
-  return id == kUnsetId ? "unset" : std::to_string(id);
-}
-
-void add_library(Fields& fields, const AlertFacts& facts) {
+void add_libraries(Fields& fields, const AlertFacts& facts) {
   if (facts.libraries.empty())
     return;
-  const LibraryFact& library = facts.libraries.front();
-  fields.quote("lib", library.path.empty() ? library.named : library.path,
-               kPathBytes);
-  if (!library.exists) {
-    fields.word("lib_exists", "no");
-    if (library.writable_by_others)
-      fields.word("lib_writable", "yes");
-  } else {
-    fields.id("lib_owner", library.owner);
-    fields.word("lib_mode", fmt::format("{:04o}", library.mode));
-    if (!library.sha256.empty())
-      fields.word("lib_sha256", library.sha256);
-    if (library.writable_by_others)
-      fields.word("lib_writable", "yes");
-    fields.word("lib_mapped", library.mapped ? "yes" : "unknown");
+  for (const LibraryField& field : library_fields(facts.libraries.front())) {
+    if (field.key.empty())
+      continue;
+    if (const auto* bytes = std::get_if<std::string>(&field.value)) {
+      field.key == "lib" ? fields.quote(field.key, *bytes, kPathBytes)
+                         : fields.word(field.key, *bytes);
+    } else if (const auto* yes = std::get_if<bool>(&field.value)) {
+      fields.word(field.key, *yes ? "yes" : "no");
+    } else if (const auto* number = std::get_if<uint64_t>(&field.value)) {
+      fields.word(field.key, std::to_string(*number));
+    } else {
+      fields.word(field.key, "unknown");
+    }
   }
   if (facts.libraries.size() > 1)
     fields.number("libs", static_cast<int64_t>(facts.libraries.size()));
@@ -148,7 +115,7 @@ void add_extras(Fields& fields, const Alert& alert) {
     fields.word("args_truncated", "yes");
   if (!event.container.empty())
     fields.word("container", event.container);
-  add_library(fields, alert.facts);
+  add_libraries(fields, alert.facts);
   if (!alert.facts.introducer_executable.empty())
     fields.quote("introduced_by", alert.facts.introducer_executable,
                  kPathBytes);
@@ -215,7 +182,7 @@ std::string new_term_line(const Alert& alert, size_t limit) {
   return head + value_text + after_value + args_in(room) + rest;
 }
 
-// A summary is made by us and safe already; a line must not depend on that.
+// A summary is the plugin's own text and safe; the line does not depend on it.
 bool is_printable(std::string text) {
   std::replace(text.begin(), text.end(), '\\', '/');
   return escaped(text) == text;

@@ -22,7 +22,6 @@
 #include "preload/base/fd.h"
 #include "preload/base/text.h"
 #include "preload/capture/proc_event.h"
-#include "preload/deliver/syslog_sink.h"
 #include "preload/deliver/syslog_socket.h"
 #include "preload/detect/rule.h"
 #include "preload/procfs/process_dir.h"
@@ -238,8 +237,7 @@ Deployment examine_deployment(const std::string& config_file) {
   examine_database(deployment);
   if (config.syslog_format != SyslogFormat::kOff)
     deployment.syslog =
-        SyslogSocket(config.syslog_socket, std::string(kSyslogIdent),
-                     config.syslog_facility, clock)
+        SyslogSocket(config.syslog_socket, config.syslog_facility, clock)
             .send(LOG_DEBUG, "--check: is syslog reachable?",
                   SyslogWait::kBounded);
   return deployment;

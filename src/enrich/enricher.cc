@@ -23,12 +23,11 @@ using std::chrono::steady_clock;
 // Of the deadline, for names and for the answer's way to the store.
 constexpr int64_t kAnswerNs = 50 * kNanosPerMilli;
 
-// A look-up that waits for a file system cannot be killed and then keeps the
-// process from ending. At least none of its files, sockets and locks stay open
-// with it: a thread that looks up gets its own, empty table of descriptors. Not
-// under the thread sanitizer, which knows one table for all threads: equal
-// numbers would be races, and one on an inherited descriptor ends the process
-// (clang 14: a failed check of its own).
+// A look-up that waits for a file system cannot be killed and keeps the process
+// from ending. So that no file, socket or lock stays open with it, a thread
+// that looks up gets an empty table of descriptors of its own. Not under the
+// thread sanitizer, which knows one table for all threads: equal numbers would
+// be races, and one on an inherited descriptor ends the process (clang 14).
 void close_all_for_this_thread() {
   thread_local bool closed = false;
   if (kThreadSanitizer || std::exchange(closed, true))
@@ -72,7 +71,8 @@ bool Enricher::enqueue(Job job) {
 }
 
 bool Enricher::submit(const Alert& alert) {
-  return enqueue(AlertJob{alert, clock_.monotonic_ns() + kFactsDeadlineNs});
+  return enqueue(std::make_shared<AlertTask>(
+      AlertTask{alert, clock_.monotonic_ns() + kFactsDeadlineNs, {}}));
 }
 
 std::string Enricher::name_if_known(uint32_t uid) {
@@ -117,40 +117,33 @@ void Enricher::run() {
 }
 
 void Enricher::perform(const Job& job) {
-  if (const auto* alert = std::get_if<AlertJob>(&job))
-    look_up(*alert);
+  if (const auto* task = std::get_if<std::shared_ptr<AlertTask>>(&job))
+    look_up(*task);
   else [[maybe_unused]]
     const std::string name = names_.name_of(std::get<uint32_t>(job));
 }
 
-void Enricher::look_up(const AlertJob& job) {
-  const Alert& alert = job.alert;
-  const int64_t left_ns = job.deadline_ns - kAnswerNs - clock_.monotonic_ns();
+void Enricher::look_up(const std::shared_ptr<AlertTask>& task) {
+  const Alert& alert = task->alert;
+  const int64_t left_ns = task->deadline_ns - kAnswerNs - clock_.monotonic_ns();
   if (left_ns <= 0)
     return;
   const auto deadline = steady_clock::now() + std::chrono::nanoseconds(left_ns);
-  // The job's own: it may come back when nobody waits any more.
-  struct Task {
-    ExecEventPtr event;
-    Term term;
-    AlertFacts facts;
-  };
-  auto task = std::make_shared<Task>(Task{alert.event, alert.term, {}});
   Facts answer;
   answer.alert_id = alert.alert_id;
   answer.raised_at_us = alert.raised_at_us;
   if (call_.run([task, deadline] {
         close_all_for_this_thread();
-        task->facts = inspect(*task->event, task->term, deadline);
+        task->facts =
+            find_facts(*task->alert.event, task->alert.term, deadline);
       }))
     answer.facts = std::move(task->facts);
-  // Audit's own word, where there is one, stays.
-  if (alert.event->user.empty())
-    answer.names.emplace_back(alert.event->uid,
-                              names_.name_of(alert.event->uid));
-  if (alert.event->login_user.empty())
-    answer.names.emplace_back(alert.event->auid,
-                              names_.name_of(alert.event->auid));
+  // A name that audit gave is kept.
+  const ExecEvent& event = *alert.event;
+  if (event.user.empty())
+    answer.names.emplace_back(event.uid, names_.name_of(event.uid));
+  if (event.login_user.empty())
+    answer.names.emplace_back(event.auid, names_.name_of(event.auid));
   answer_(std::move(answer));
 }
 

@@ -42,8 +42,8 @@ bool passed(TimePoint deadline) {
   return std::chrono::steady_clock::now() >= deadline;
 }
 
-// What a process has mapped. The device numbers of maps are not those of stat
-// on btrfs and overlayfs, so the path may stand in for them.
+// What a process has mapped. On btrfs and overlayfs the device numbers in maps
+// are not those of stat(2), so a file is compared by its path too.
 class MappedFiles {
  public:
   explicit MappedFiles(const std::optional<ProcessDir>& process) {
@@ -65,6 +65,13 @@ class MappedFiles {
   std::set<std::pair<dev_t, ino_t>> by_device_;
   std::set<std::pair<std::string, ino_t>> by_path_;
 };
+
+// A name without a slash is searched in more directories than we know, and what
+// stands for $LIB or $PLATFORM depends on the program.
+bool names_one_file(std::string_view name) {
+  return name.find('/') != std::string_view::npos &&
+         name.find('$') == std::string_view::npos;
+}
 
 class FactFinder {
  public:
@@ -100,7 +107,7 @@ class FactFinder {
     for (int step = 0; step < kMaxAncestors && !passed(deadline_); ++step) {
       const auto ancestor = ProcessDir::open(pid);
       if (!ancestor || ancestor->start_ticks() > youngest)
-        return;  // gone, and its pid another's
+        return;  // it has ended; its pid is in use again
       const auto environ = ancestor->read("environ", kMaxEnviron);
       if (!environ)
         return;
@@ -122,10 +129,11 @@ class FactFinder {
     return process;
   }
 
-  [[nodiscard]] std::optional<RootView> look_through() const {
+  [[nodiscard]] std::optional<RootView> look_through() {
     if (event_.origin != Origin::kPreloadFile) {
       if (auto view = process_ ? RootView::of_process(*process_) : std::nullopt)
         return view;
+      own_view_ = false;
       const auto parent = ProcessDir::open(event_.ppid);
       if (parent && parent->start_ticks() <= event_.start_ticks) {
         if (auto view = RootView::of_process(*parent)) {
@@ -144,13 +152,16 @@ class FactFinder {
                                     const MappedFiles& mapped) const {
     LibraryFact fact;
     fact.named = std::move(name);
+    bool absent = own_view_ && names_one_file(fact.named);
     for (const std::string& candidate : candidates) {
       if (passed(deadline_))
         return fact;
       const Fd file = view_->open(candidate);
       struct stat status {};
-      if (!file || ::fstat(file.get(), &status) != 0)
+      if (!file || ::fstat(file.get(), &status) != 0) {
+        absent = absent && view_->absent(candidate);
         continue;
+      }
       describe(fact, file, status);
       fact.mapped = mapped.contain(file, status);
       fact.writable_by_others = others_may_write(status) ||
@@ -158,7 +169,9 @@ class FactFinder {
                                 others_may_write_above(fact.path);
       return fact;
     }
-    // Where it would have to be put.
+    if (absent)
+      fact.exists = false;
+    // Where others could create it.
     if (fact.named.find('/') != std::string::npos && !candidates.empty())
       fact.writable_by_others = others_may_write_above(candidates.front());
     return fact;
@@ -178,9 +191,9 @@ class FactFinder {
       fact.sha256 = digest_of_file(file);
   }
 
-  // Hexadecimal; empty when it cannot be read in time or has grown too large.
+  // Hexadecimal; empty when it cannot be read, or not in time, or is too large.
   [[nodiscard]] std::string digest_of_file(const Fd& file) const {
-    // The very file that was looked at, not its name again.
+    // That file, whatever its name leads to now.
     const Fd fd(::open(own_fd_path(file).c_str(),
                        O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     std::vector<char> buffer(size_t{64} << 10);
@@ -233,16 +246,17 @@ class FactFinder {
   const ExecEvent& event_;
   TimePoint deadline_;
   std::optional<ProcessDir> process_;
+  bool own_view_ = true;  // not that of the parent, or of the host, instead
   std::optional<RootView> view_;
 };
 
 }  // namespace
 
-AlertFacts inspect(const ExecEvent& event, const Term& term,
-                   TimePoint deadline) {
+AlertFacts find_facts(const ExecEvent& event, const Term& term,
+                      TimePoint deadline) {
   AlertFacts facts;
   const FactFinder finder(event, deadline);
-  // First what is soonest gone.
+  // The ancestors first, since they end sooner than files go.
   if (event.origin != Origin::kPreloadFile)
     finder.introducer(term, facts);
   finder.libraries(term, facts);

@@ -45,7 +45,7 @@ std::string UserNames::name_of(uint32_t uid) {
   const std::lock_guard one_call(call_mutex_);
   if (auto name = known(uid))
     return std::move(*name);
-  // The job's own: it may come back when nobody waits any more.
+  // Shared with the job, which may end long after it was given up.
   auto found = std::make_shared<std::string>();
   const bool in_time =
       call_.run([found, uid, look_up = look_up_] { *found = look_up(uid); });

@@ -2,9 +2,11 @@
 #include "preload/procfs/process_dir.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -125,6 +127,34 @@ std::string RootView::absolute(const std::string& path) const {
 Fd RootView::open(const std::string& path) const {
   const std::string whole = absolute(path);
   return whole.empty() ? Fd() : open_in_root(root_, whole);
+}
+
+bool RootView::absent(const std::string& path) const {
+  constexpr int kMaxDepth = 128;  // directories that are looked for
+  const auto nowhere = [] { return errno == ENOENT || errno == ENOTDIR; };
+  const std::string whole = absolute(path);
+  // A working directory that was deleted has files around it nevertheless.
+  if (whole.empty() || (whole != path && !open(cwd_)))
+    return false;
+  size_t end = whole.size();
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    const size_t slash = whole.rfind('/', end - 1);
+    const Fd directory = open(slash == 0 ? "/" : whole.substr(0, slash));
+    if (directory) {
+      const std::string name = whole.substr(slash + 1, end - slash - 1);
+      struct statfs system {};
+      struct stat status {};
+      return ::fstatfs(directory.get(), &system) == 0 &&
+             system.f_type != PROC_SUPER_MAGIC &&
+             ::fstatat(directory.get(), name.c_str(), &status,
+                       AT_SYMLINK_NOFOLLOW) != 0 &&
+             nowhere();
+    }
+    if (!nowhere() || slash == 0)
+      break;
+    end = slash;
+  }
+  return false;
 }
 
 std::string RootView::path_of(const Fd& file) const {

@@ -65,11 +65,8 @@ json set_members(const T& value) {
 
 void to_json(json& to, const AlertFacts& facts) {
   to["libraries"] = json::array();
-  for (const LibraryFact& library : facts.libraries) {
-    json object = set_members(library);
-    object["exists"] = library.exists;  // for queries, "no" is not "unknown"
-    to["libraries"].push_back(std::move(object));
-  }
+  for (const LibraryFact& library : facts.libraries)
+    to["libraries"].push_back(set_members(library));
   to["introducer"] = {{"pid", facts.introducer_pid},
                       {"executable", facts.introducer_executable}};
 }

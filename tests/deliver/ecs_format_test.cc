@@ -9,7 +9,7 @@
 #include "golden.h"
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
-#include "preload/deliver/ecs_cutter.h"
+#include "preload/deliver/ecs_document.h"
 #include "preload/deliver/syslog_socket.h"
 #include "samples.h"
 

@@ -106,8 +106,8 @@ Ids ids(int64_t first, int64_t last) {
 // The relay on a database; the test is the store thread.
 class RelayTest : public testing::Test {
  protected:
-  Relay::Sinks sinks(std::initializer_list<Journal*> journals) {
-    Relay::Sinks list;
+  Sinks sinks(std::initializer_list<Journal*> journals) {
+    Sinks list;
     names_.clear();
     for (Journal* journal : journals) {
       names_.push_back(journal == &a_ ? "a" : journal == &b_ ? "b" : "c");
@@ -117,7 +117,7 @@ class RelayTest : public testing::Test {
   }
   std::unique_ptr<Relay> relay(std::initializer_list<Journal*> journals,
                                Backoff backoff) {
-    Relay::Sinks list = sinks(journals);
+    Sinks list = sinks(journals);
     must(store_->set_sinks(names_));
     auto relay = std::make_unique<Relay>(
         path_, std::move(list),
@@ -263,7 +263,7 @@ TEST_F(RelayTest, AnotherSinkBeginsAtTheNewestAlert) {
   store_and_wake(*relay, 2);
   a_.wait_for_attempts(1);
   b_.wait_for_taken(2);
-  Relay::Sinks others = sinks({&b_, &c_});
+  Sinks others = sinks({&b_, &c_});
   relay->set_sinks(std::move(others));
   must(store_->set_sinks(names_));
   store_and_wake(*relay, 1);

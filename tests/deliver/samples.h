@@ -79,8 +79,11 @@ inline Alert full_alert() {
   library.writable_by_others = true;
   library.mapped = true;
   LibraryFact missing;
-  missing.named = "libgone.so";
-  alert.facts.libraries = {library, missing};
+  missing.named = "/tmp/gone.so";
+  missing.exists = false;
+  LibraryFact elsewhere;  // whether it exists is unknown
+  elsewhere.named = "libelsewhere.so";
+  alert.facts.libraries = {library, missing, elsewhere};
   alert.facts.introducer_pid = 900;
   alert.facts.introducer_executable = "/usr/sbin/sshd";
   return alert;

@@ -20,9 +20,8 @@ namespace {
 class SyslogSinkTest : public testing::Test {
  protected:
   SyslogSink sink(SyslogFormat format) {
-    return {
-        SyslogSocket(path_, std::string(kSyslogIdent), LOG_AUTHPRIV, clock_),
-        format, HostInfo{}, clock_};
+    return {SyslogSocket(path_, LOG_AUTHPRIV, clock_), format, HostInfo{},
+            clock_};
   }
   // The text of the next message; `header` gets the rest.
   std::string receive(std::string* header = nullptr) {

@@ -24,9 +24,7 @@ namespace {
 
 class SyslogSocketTest : public testing::Test {
  protected:
-  SyslogSocket socket() {
-    return {path_, "audisp-preload", LOG_AUTHPRIV, clock_};
-  }
+  SyslogSocket socket() { return {path_, LOG_AUTHPRIV, clock_}; }
 
   TempDir dir_;
   std::string path_ = dir_ / "log";

@@ -132,9 +132,11 @@ TEST(TextFormat, Golden) {
   Alert gone = full_alert();
   std::swap(gone.facts.libraries[0], gone.facts.libraries[1]);
   gone.alert_id = 0;
+  Alert unknown = sample_alert();
+  unknown.facts.libraries = {full_alert().facts.libraries[2]};
   std::string lines;
   for (const Alert& alert :
-       {sample_alert(), full_alert(), gone, summary_alert()})
+       {sample_alert(), full_alert(), gone, unknown, summary_alert()})
     lines += text_line(alert) + "\n";
   expect_golden("alerts.txt", lines);
 }

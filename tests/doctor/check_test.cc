@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "preload/base/metrics.h"
-#include "preload/deliver/state_report.h"
+#include "preload/deliver/reports.h"
 #include "preload/store/history_file.h"
 
 namespace preload {
@@ -404,11 +404,10 @@ TEST(Check, UnderstandsWhatThePluginWrites) {
   Metrics metrics;
   for (const MetricInfo& info : metric_table())
     metrics.add(info.metric, 7);
-  StateFacts written;
-  written.capture_mode = "nice";
-  written.capture_reason = "SCHED_FIFO refused (why: because)";
+  const StateLines written{
+      {"capture", "nice (SCHED_FIFO refused (why: because))"}};
   Deployment deployment = healthy();
-  deployment.state = key_values(state_report(written, metrics), ':');
+  deployment.state = key_values(state_report(written, metrics.snapshot()), ':');
   EXPECT_THAT(check_capture(deployment).what,
               StartsWith("nice (SCHED_FIFO refused (why: because)): "));
   const std::string losses = check_losses(deployment).what;

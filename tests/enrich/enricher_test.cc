@@ -67,7 +67,7 @@ TEST_F(EnricherTest, FindsLibraryAndUser) {
   EXPECT_EQ(found[0].names[0], std::pair(0U, std::string("root")));
   EXPECT_EQ(found[0].names[1], std::pair(kUnsetId, std::string()));
   ASSERT_EQ(found[0].facts.libraries.size(), 1U);
-  EXPECT_TRUE(found[0].facts.libraries[0].exists);
+  EXPECT_EQ(found[0].facts.libraries[0].exists, true);
   EXPECT_EQ(found[0].facts.libraries[0].size, 7U);
 }
 

@@ -56,13 +56,13 @@ ExecEvent event_of(pid_t pid) {
   return event;
 }
 
-AlertFacts inspect_value(const ExecEvent& event, const std::string& variable,
-                         const std::string& value) {
-  return inspect(event, Term{{}, variable, value, {}},
-                 steady_clock::now() + std::chrono::seconds(10));
+AlertFacts facts_of_value(const ExecEvent& event, const std::string& variable,
+                          const std::string& value) {
+  return find_facts(event, Term{{}, variable, value, {}},
+                    steady_clock::now() + std::chrono::seconds(10));
 }
 
-class InspectTest : public ::testing::Test {
+class LibraryFactsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ::chmod(dir_.path().c_str(), 0755);
@@ -89,7 +89,7 @@ class InspectTest : public ::testing::Test {
   LibraryFact fact_of(const std::string& value) {
     start(value);
     const AlertFacts facts =
-        inspect_value(event_of(child_->pid()), "LD_PRELOAD", value);
+        facts_of_value(event_of(child_->pid()), "LD_PRELOAD", value);
     EXPECT_EQ(facts.libraries.size(), 1U);
     return facts.libraries.empty() ? LibraryFact{} : facts.libraries[0];
   }
@@ -99,7 +99,7 @@ class InspectTest : public ::testing::Test {
   std::optional<ChildProcess> child_;
 };
 
-TEST_F(InspectTest, TellsAllOfALibraryThatIsMapped) {
+TEST_F(LibraryFactsTest, TellsAllOfALibraryThatIsMapped) {
   const std::string path = dir_ / "x.so";
   fs::copy_file(library_, path);
   ::chmod(path.c_str(), 0750);
@@ -108,7 +108,7 @@ TEST_F(InspectTest, TellsAllOfALibraryThatIsMapped) {
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(fact.named, path);
   EXPECT_EQ(fact.path, fs::canonical(path));
-  EXPECT_TRUE(fact.exists);
+  EXPECT_EQ(fact.exists, true);
   EXPECT_TRUE(fact.mapped);
   EXPECT_EQ(fact.owner, ::geteuid());
   EXPECT_EQ(fact.mode, 0750U);
@@ -117,7 +117,7 @@ TEST_F(InspectTest, TellsAllOfALibraryThatIsMapped) {
   EXPECT_EQ(fact.sha256, hex(sha256(content_of(path))));
 }
 
-TEST_F(InspectTest, FollowsLinksAndRelativeNames) {
+TEST_F(LibraryFactsTest, FollowsLinksAndRelativeNames) {
   fs::copy_file(library_, dir_ / "x.so");
   fs::create_symlink("x.so", dir_ / "link.so");
   const LibraryFact fact = fact_of("./link.so");
@@ -126,30 +126,69 @@ TEST_F(InspectTest, FollowsLinksAndRelativeNames) {
   EXPECT_TRUE(fact.mapped);
 }
 
-TEST_F(InspectTest, FindsBareNamesWhereTheLoaderDoes) {
+TEST_F(LibraryFactsTest, FindsBareNamesWhereTheLoaderDoes) {
   const std::string name = fs::path(library_).filename();
   const LibraryFact fact = fact_of(name);
-  EXPECT_TRUE(fact.exists);
+  EXPECT_EQ(fact.exists, true);
   EXPECT_TRUE(fact.mapped);
   EXPECT_EQ(fs::path(fact.path).filename(), name);
 
   fs::copy_file(library_, dir_ / name);
   ExecEvent event = event_of(child_->pid());
   event.env = {{"LD_LIBRARY_PATH", "/nonexistent:" + dir_.path()}};
-  const AlertFacts facts = inspect_value(event, "LD_PRELOAD", name);
+  const AlertFacts facts = facts_of_value(event, "LD_PRELOAD", name);
   EXPECT_EQ(facts.libraries.at(0).path, fs::canonical(dir_ / name));
   EXPECT_FALSE(facts.libraries.at(0).mapped);
 }
 
-TEST_F(InspectTest, MissingLibrary) {
+TEST_F(LibraryFactsTest, MissingLibrary) {
   const LibraryFact fact = fact_of(dir_ / "missing.so");
-  EXPECT_FALSE(fact.exists);
+  EXPECT_EQ(fact.exists, false);
   EXPECT_EQ(fact.path, "");
   EXPECT_EQ(fact.sha256, "");
   EXPECT_EQ(fact.owner, kUnsetId);
 }
 
-TEST_F(InspectTest, WhoMayWrite) {
+TEST_F(LibraryFactsTest, WhatMayExistIsNotSaidToBeMissing) {
+  fs::create_symlink("loop.so", dir_ / "loop.so");
+  fs::create_symlink("/proc/self/fd", dir_ / "fds");
+  fs::create_symlink("/proc/self/fd/99", dir_ / "fd.so");
+  start("");
+  const ExecEvent event = event_of(child_->pid());
+  const auto exists = [&](const std::string& value) {
+    return facts_of_value(event, "LD_PRELOAD", value).libraries.at(0).exists;
+  };
+  for (const char* name :
+       {"missing.so", "/$LIB/missing.so", "./loop.so", "./fds/99", "./fd.so",
+        "/proc/self/fd/99", "/dev/fd/99"})
+    EXPECT_EQ(exists(name), std::nullopt) << name;
+  std::ofstream(dir_ / "file") << "no directory";
+  for (const char* name : {"./missing.so", "./no/such/directory/x.so",
+                           "./file/x.so", "/missing.so"})
+    EXPECT_EQ(exists(name), false) << name;
+}
+
+TEST_F(LibraryFactsTest, OfAGoneProcessNothingIsSaidToBeMissing) {
+  start("");
+  const ExecEvent event = event_of(child_->pid());
+  child_->stop();
+  for (const std::string name : {"./missing.so", "/missing.so"})
+    EXPECT_EQ(facts_of_value(event, "LD_PRELOAD", name).libraries.at(0).exists,
+              std::nullopt);
+}
+
+TEST_F(LibraryFactsTest, BesideADeletedWorkingDirectory) {
+  fs::create_directory(dir_ / "gone");
+  const ChildProcess child({"/bin/sleep", "600"}, {"A=b"}, dir_ / "gone");
+  const ExecEvent event = event_of(child.pid());
+  fs::remove(dir_ / "gone");
+  fs::copy_file(library_, dir_ / "x.so");
+  EXPECT_EQ(
+      facts_of_value(event, "LD_PRELOAD", "../x.so").libraries.at(0).exists,
+      std::nullopt);
+}
+
+TEST_F(LibraryFactsTest, WhoMayWrite) {
   // Below a directory of root's own, so that only what is tested is writable.
   const fs::path base = fs::path("/run") / fs::path(dir_.path()).filename();
   if (::geteuid() != 0 || !fs::create_directories(base / "d"))
@@ -159,7 +198,7 @@ TEST_F(InspectTest, WhoMayWrite) {
   fs::create_symlink(path, base / "link.so");
   const auto writable = [&](const std::string& value) {
     start(value);
-    return inspect_value(event_of(child_->pid()), "LD_PRELOAD", value)
+    return facts_of_value(event_of(child_->pid()), "LD_PRELOAD", value)
         .libraries.at(0)
         .writable_by_others;
   };
@@ -179,20 +218,20 @@ TEST_F(InspectTest, WhoMayWrite) {
   fs::remove_all(base);
 }
 
-TEST_F(InspectTest, NeverReadsWhatIsNoFile) {
+TEST_F(LibraryFactsTest, NeverReadsWhatIsNoFile) {
   const std::string fifo = dir_ / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0666), 0);
   start("");
-  const AlertFacts facts = inspect_value(event_of(child_->pid()), "LD_PRELOAD",
-                                         fifo + ":/dev/zero:" + dir_.path());
+  const AlertFacts facts = facts_of_value(event_of(child_->pid()), "LD_PRELOAD",
+                                          fifo + ":/dev/zero:" + dir_.path());
   ASSERT_EQ(facts.libraries.size(), 3U);
   for (const LibraryFact& fact : facts.libraries) {
-    EXPECT_TRUE(fact.exists) << fact.named;
+    EXPECT_EQ(fact.exists, true) << fact.named;
     EXPECT_EQ(fact.sha256, "") << fact.named;
   }
 }
 
-TEST_F(InspectTest, LooksInTheProcessesOwnRoot) {
+TEST_F(LibraryFactsTest, LooksInTheProcessesOwnRoot) {
   if (::geteuid() != 0)
     GTEST_SKIP() << "needs root for a root directory of its own";
   // A static program is not to be had everywhere: bring the loader along.
@@ -216,44 +255,47 @@ TEST_F(InspectTest, LooksInTheProcessesOwnRoot) {
   const ChildProcess child({sleep, "600"}, {"A=b"}, "/sub/deep", root);
   ASSERT_NE(child.pid(), 0);
   const ExecEvent event = event_of(child.pid());
-  const AlertFacts facts = inspect_value(
-      event, "LD_PRELOAD", "/sub/x.so ../absolute.so /sub/escape.so");
-  ASSERT_EQ(facts.libraries.size(), 3U);
+  const AlertFacts facts = facts_of_value(
+      event, "LD_PRELOAD", "/sub/x.so ../absolute.so /sub/escape.so /bin/sh");
+  ASSERT_EQ(facts.libraries.size(), 4U);
   const std::string inside = hex(sha256("inside"));
   EXPECT_EQ(facts.libraries[0].path, "/sub/x.so");
   EXPECT_EQ(facts.libraries[0].sha256, inside);
   EXPECT_EQ(facts.libraries[1].path, "/sub/x.so");
   EXPECT_EQ(facts.libraries[1].sha256, inside);
-  EXPECT_FALSE(facts.libraries[2].exists) << facts.libraries[2].path;
+  EXPECT_EQ(facts.libraries[2].path, "");  // a link to nowhere
+  EXPECT_EQ(facts.libraries[2].exists, std::nullopt);
+  EXPECT_EQ(facts.libraries[3].exists, false);
 }
 
-TEST_F(InspectTest, AGoneProcessesFilesAreItsParents) {
+TEST_F(LibraryFactsTest, AGoneProcessesFilesAreItsParents) {
   fs::copy_file(library_, dir_ / "x.so");
   start(dir_ / "x.so");
   ExecEvent event = event_of(child_->pid());
   child_->stop();
-  AlertFacts facts = inspect_value(event, "LD_PRELOAD", "./x.so");
+  AlertFacts facts = facts_of_value(event, "LD_PRELOAD", "./x.so");
   EXPECT_EQ(facts.libraries.at(0).path, fs::canonical(dir_ / "x.so"));
   EXPECT_FALSE(facts.libraries.at(0).mapped);
   // No parent either: the host's, but never for a container.
   event.ppid = 0;
-  EXPECT_TRUE(
-      inspect_value(event, "LD_PRELOAD", "./x.so").libraries.at(0).exists);
+  EXPECT_EQ(
+      facts_of_value(event, "LD_PRELOAD", "./x.so").libraries.at(0).exists,
+      true);
   event.container = "c0ffee";
-  EXPECT_TRUE(inspect_value(event, "LD_PRELOAD", "./x.so").libraries.empty());
+  EXPECT_TRUE(facts_of_value(event, "LD_PRELOAD", "./x.so").libraries.empty());
 }
 
-TEST_F(InspectTest, APidThatIsAnothersNowTellsNothingOfIt) {
+TEST_F(LibraryFactsTest, APidThatIsAnothersNowTellsNothingOfIt) {
   fs::copy_file(library_, dir_ / "x.so");
   start(dir_ / "x.so");
   ExecEvent event = event_of(child_->pid());
   --event.start_ticks;  // an earlier process of the same pid
-  const AlertFacts facts = inspect_value(event, "LD_PRELOAD", dir_ / "x.so");
-  EXPECT_TRUE(facts.libraries.at(0).exists);
+  const AlertFacts facts = facts_of_value(event, "LD_PRELOAD", dir_ / "x.so");
+  EXPECT_EQ(facts.libraries.at(0).exists, true);
   EXPECT_FALSE(facts.libraries.at(0).mapped);
 }
 
-TEST_F(InspectTest, IntroducerIsTheNearestAncestorWithoutTheValue) {
+TEST_F(LibraryFactsTest, IntroducerIsTheNearestAncestorWithoutTheValue) {
   const std::string value = "/nonexistent/introduced.so";
   // The shell has the value in its environment, and so has what it starts.
   const ChildProcess shell({"/bin/sh", "-c", "sleep 600 & wait"},
@@ -269,29 +311,29 @@ TEST_F(InspectTest, IntroducerIsTheNearestAncestorWithoutTheValue) {
   }
   ASSERT_NE(sleeper, 0);
   const ExecEvent event = event_of(sleeper);
-  const AlertFacts facts = inspect_value(event, "LD_PRELOAD", value);
+  const AlertFacts facts = facts_of_value(event, "LD_PRELOAD", value);
   EXPECT_EQ(facts.introducer_pid, ::getpid());
   EXPECT_EQ(facts.introducer_executable, fs::canonical("/proc/self/exe"));
-  const AlertFacts other = inspect_value(event, "LD_PRELOAD", value + "x");
+  const AlertFacts other = facts_of_value(event, "LD_PRELOAD", value + "x");
   EXPECT_EQ(other.introducer_pid, shell.pid());
   ::kill(sleeper, SIGKILL);
 }
 
-TEST_F(InspectTest, APassedDeadlineEndsIt) {
+TEST_F(LibraryFactsTest, APassedDeadlineEndsIt) {
   start(library_);
   const auto begin = steady_clock::now();
   const AlertFacts facts =
-      inspect(event_of(child_->pid()), Term{{}, "LD_PRELOAD", library_, {}},
-              begin - std::chrono::seconds(1));
+      find_facts(event_of(child_->pid()), Term{{}, "LD_PRELOAD", library_, {}},
+                 begin - std::chrono::seconds(1));
   EXPECT_TRUE(facts.libraries.empty());
   EXPECT_EQ(facts.introducer_pid, 0);
 }
 
-TEST(InspectPreloadFile, IsTheHostsAndNobodysProcess) {
+TEST(PreloadFileFacts, AreOfTheHostAndOfNoProcess) {
   ExecEvent event;
   event.origin = Origin::kPreloadFile;
   const std::string library = some_library();
-  const AlertFacts facts = inspect_value(event, "ld.so.preload", library);
+  const AlertFacts facts = facts_of_value(event, "ld.so.preload", library);
   ASSERT_EQ(facts.libraries.size(), 1U);
   EXPECT_EQ(facts.libraries[0].path, library);
   EXPECT_EQ(facts.introducer_pid, 0);

@@ -158,6 +158,14 @@ TEST_F(DefaultLive, AlertsNameTheFileOfTheLibrary) {
   EXPECT_TRUE(audit.messages_with({"lib_mapped=no"}).empty());
 }
 
+// The descriptor is the program's, and who looks at /proc/self sees his own.
+TEST_F(DefaultLive, AlertsDoNotDenyAFileThatTheyCannotSee) {
+  ASSERT_TRUE(run({"/bin/true"}, {"LD_PRELOAD=/proc/self/fd/9"}).good());
+  EXPECT_TRUE(
+      told(deployment(), {"LD_PRELOAD=\"/proc/self/fd/9\"",
+                          "lib=\"/proc/self/fd/9\" lib_exists=unknown"}));
+}
+
 TEST_F(OutputsLive, LogrotateTurnsTheEcsFileOver) {
   if (const std::string why = lacking({"logrotate"}); !why.empty())
     GTEST_SKIP() << why;

@@ -158,7 +158,8 @@ TEST_F(DatabaseFaults, AFileSystemThatTurnsReadOnlyOrFails) {
   expect_unstored("/ro/", 5);
   EXPECT_EQ(stop(), 0);
   // What was held goes with the process, and it says so.
-  EXPECT_EQ(log_.with("could not be stored").size(), 1U);
+  EXPECT_TRUE(eventually(
+      10, [&] { return log_.with("could not be stored").size() == 1; }));
 }
 
 TEST_F(DatabaseFaults, TakenAwayOrReplacedItIsBegunAnew) {

@@ -100,6 +100,16 @@ class Metrics {
   };
   [[nodiscard]] Latency latency() const;
 
+  // All of them, for a report whose numbers belong together.
+  struct Snapshot {
+    std::array<uint64_t, static_cast<size_t>(Metric::kCount)> values{};
+    Latency latency;
+    [[nodiscard]] uint64_t get(Metric metric) const {
+      return values.at(static_cast<size_t>(metric));
+    }
+  };
+  [[nodiscard]] Snapshot snapshot() const;
+
  private:
   std::atomic<uint64_t>& at(Metric metric) {
     return values_[static_cast<size_t>(metric)];

@@ -28,8 +28,9 @@
 #include "preload/correlate/inventory.h"
 #include "preload/correlate/preload_file.h"
 #include "preload/correlate/preload_file_watch.h"
+#include "preload/daemon/file_thread.h"
 #include "preload/deliver/relay.h"
-#include "preload/deliver/sinks.h"
+#include "preload/deliver/reports.h"
 #include "preload/enrich/enricher.h"
 #include "preload/enrich/user_names.h"
 #include "preload/store/history_writer.h"
@@ -72,7 +73,8 @@ class Pipeline final : public ExecHandler {
   Pipeline(Config config, std::string config_file, int input, Fd signals,
            pid_t parent, const Timing& timing);
   Status start_history();
-  Status start_input();
+  Status start_input(StateLines standing);
+  [[nodiscard]] StateLines state_lines(StateLines standing) const;
   // Of the processes that began before then (inventory.h).
   void start_inventory(uint64_t before_ticks);
   void give(ExecEventPtr event);
@@ -85,8 +87,7 @@ class Pipeline final : public ExecHandler {
   void take_late_results();
   [[nodiscard]] timespec wait_time();
   void keep_time();
-  void reload();
-  void write_state() const;
+  void use_configuration(Reloaded&& reloaded);
   void finish_late_reads();
   void shut_down();
   void fail_from_thread(const std::string& what);
@@ -97,14 +98,12 @@ class Pipeline final : public ExecHandler {
   Metrics metrics_;
   Config config_;
   std::string config_file_;
-  StateLines standing_;
   int input_;
   Fd signals_;
   pid_t parent_;
   Fd failed_;  // eventfd: a thread cannot go on
   std::mutex failure_mutex_;
   std::string failure_;
-  int64_t started_us_ = 0;
   // Outlives the stages, so that it sees one that does not end.
   Watchdog watchdog_{clock_, metrics_, timing_};
   Pulse input_pulse_;
@@ -117,6 +116,7 @@ class Pipeline final : public ExecHandler {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<HistoryWriter> history_;
   std::unique_ptr<ExecCapture> capture_;
+  std::unique_ptr<FileThread> files_;
   std::unique_ptr<LateReader> late_;
   std::unique_ptr<Correlator> correlator_;
   std::unique_ptr<ExecParser> parser_;
@@ -131,7 +131,6 @@ class Pipeline final : public ExecHandler {
   size_t last_bytes_ = 0;
   int64_t gather_until_ns_ = 0;  // 0 = records are not gathering
   int64_t coverage_due_ns_ = 0;
-  int64_t report_due_ns_ = 0;
 };
 
 }  // namespace preload

@@ -15,10 +15,10 @@ namespace preload {
 //   op=preload-term var=NAME file=VALUE path=EXE cmd=ARGV cwd=DIR opid=N ouid=N
 //   oauid=N oses=N audit_id=SEC.MS:SERIAL origin=O capture=C alert=N
 //
-// (no audit_id= when audit told nothing, no origin= of an ordinary exec) and
-// for a summary op=preload-summary info=... alert=N. See AuditText for how
+// (no audit_id= when audit reported nothing, no origin= for an ordinary exec)
+// and for a summary op=preload-summary info=... alert=N. See AuditText for how
 // strings are written. A value that was cut is followed by its length and
-// file_sha256. Our own plugin takes no notice: it reads SYSCALL records only.
+// file_sha256. The plugin itself ignores the record: it reads SYSCALL records.
 [[nodiscard]] std::string audit_text(const Alert& alert);
 
 class AuditSink final : public Sink {

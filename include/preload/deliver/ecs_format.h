@@ -44,7 +44,7 @@ inline constexpr size_t kEcsFileBytes = 64UL * 1024;
 [[nodiscard]] std::string ecs_document(const Alert& alert, const HostInfo& host,
                                        size_t limit);
 
-// One matching exec. `created_us` is when we knew of it (wall clock).
+// One matching exec. `created_us` is when the plugin knew of it (wall clock).
 [[nodiscard]] std::string ecs_document(const ExecEvent& event,
                                        int64_t created_us, const HostInfo& host,
                                        size_t limit);

@@ -12,14 +12,14 @@
 
 namespace preload {
 
-// Each document is one line, appended with one write. We are the only writer.
-// A line that a full disk cuts is completed, or taken back, or ended before the
-// next one, so a reader never finds two documents in one line; a line that was
-// cut by a crash is taken back when the file is opened.
+// Each document is one line, appended with one write. There is no other writer.
+// A line that a full disk cuts is completed, removed, or ended before the next
+// one, so a reader never finds two documents in one line; a line that a crash
+// cut is removed when the file is opened.
 //
-// The file is made with mode 0640 when it is not there. It must be a regular
-// file, not a link, of root's or of the user we run as, and not writable by
-// group or others.
+// A file that does not exist is created with mode 0640. One that exists must be
+// a regular file, not a link, owned by root or the user of the plugin, and not
+// writable by group or others.
 class FileSink final : public Sink {
  public:
   // Opens nothing: that is for the first document, and again after reopen() or
@@ -34,14 +34,14 @@ class FileSink final : public Sink {
  private:
   [[nodiscard]] Status append(std::string line);
   [[nodiscard]] Status open();
-  // Takes back what follows the last line end.
+  // Removes what follows the last line end.
   [[nodiscard]] Status drop_cut_line(int64_t size);
 
   std::string path_;
   HostInfo host_;
   const Clock& clock_;
   Fd fd_;
-  bool cut_ = false;  // a cut line could not be taken back
+  bool cut_ = false;  // a cut line could not be removed
 };
 
 }  // namespace preload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// This machine, as the host.* fields of a document tell of it.
+// The machine, for the host.* fields of documents.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace preload {
 
-// Strings are exact bytes; what could not be found out is empty.
+// Strings are exact bytes; one that is unknown is empty.
 struct HostInfo {
   std::string hostname;
   std::string id;       // /etc/machine-id
@@ -22,7 +22,7 @@ struct HostInfo {
   std::string os_version;
   std::string os_full;
   // Wall clock of the boot, microseconds, and the clock ticks of
-  // /proc/PID/stat: together they date the start of a process.
+  // /proc/PID/stat: the start of a process is given in ticks since the boot.
   int64_t boot_us = 0;
   int64_t ticks_per_second = 100;
 };

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "preload/base/clock.h"
@@ -35,17 +36,16 @@ struct Backoff {
 // alerts, in order of id, in batches. What it has taken is posted as its
 // position, which the store thread writes to the database; after a crash the
 // alerts behind that are sent again, with the same ids. A sink that fails
-// holds up only itself and is tried again later. An error of EMSGSIZE or
-// EINVAL can never pass: that alert counts as taken.
+// delays only itself and is tried again later. An alert that the sink refuses
+// with EMSGSIZE or EINVAL can never be delivered and counts as taken.
 //
-// Alerts that the database refused (id 0) go through a small queue in memory
-// instead, to each sink after its stored ones.
+// Alerts that the database refused (id 0) wait in a small queue in memory; a
+// sink gets them after its stored ones.
 //
-// Threads: any thread fills `inbox_` and `unstored_` under the mutex; the
-// sinks and the reader belong to the relay's thread alone.
+// Threads: any thread fills `orders_` and the queues under the mutex; the sinks
+// and the reader belong to the relay's thread alone.
 class Relay {
  public:
-  using Sinks = std::vector<std::unique_ptr<Sink>>;
   // Called on the relay's thread.
   using PostPosition = std::function<void(SinkPosition)>;
 
@@ -65,10 +65,10 @@ class Relay {
   void wake();
   // The path leads to another database now, the `number`th after the first.
   void database_replaced(uint64_t number);
-  // An alert that is not stored. Of kMaxUnstored (8 MiB) the oldest gives way
-  // if some sink has taken it, and is counted; false when none has.
+  // An alert that is not stored. From a full queue the oldest is dropped and
+  // counted if some sink has taken it; false when none has.
   [[nodiscard]] bool send_unstored(Alert alert);
-  // Best effort; a full queue (1024 events, 8 MiB) drops and counts.
+  // Best effort; a full queue drops it and counts.
   void send_event(ExecEventPtr event);
   // The sinks open their files again, and failed ones are tried at once.
   void reopen();
@@ -85,53 +85,84 @@ class Relay {
   [[nodiscard]] const Pulse& pulse() const { return pulse_; }
 
  private:
+  // First in, first out, bounded by number and bytes. An item above the bound
+  // passes through an empty queue.
+  template <class T>
+  class Queue {
+   public:
+    [[nodiscard]] bool fits(size_t bytes) const {
+      return items_.empty() ||
+             (items_.size() < kMaxItems && bytes_ + bytes <= kMaxBytes);
+    }
+    void push(T item, size_t bytes) {
+      items_.push_back({std::move(item), bytes});
+      bytes_ += bytes;
+    }
+    T pop() {
+      auto [item, bytes] = std::move(items_.front());
+      items_.pop_front();
+      bytes_ -= bytes;
+      return std::move(item);
+    }
+    [[nodiscard]] T& at(size_t index) { return items_[index].first; }
+    [[nodiscard]] size_t size() const { return items_.size(); }
+
+   private:
+    static constexpr size_t kMaxItems = 1024;
+    static constexpr size_t kMaxBytes = size_t{8} << 20;
+    std::deque<std::pair<T, size_t>> items_;
+    size_t bytes_ = 0;
+  };
   struct Unstored {
     std::shared_ptr<const Alert> alert;
-    size_t bytes = 0;
+    bool taken = false;  // by some sink
   };
   // A sink and how far it is.
   struct Lane {
     std::unique_ptr<Sink> sink;
-    std::optional<int64_t> cursor;  // nothing: the database does not tell yet
+    std::optional<int64_t> cursor;  // nothing: not in the database yet
     bool more = true;               // there may be alerts after the cursor
     uint64_t unstored = 0;          // number of its next unstored alert
     uint64_t failures = 0;          // since it last worked
     int64_t delay_ms = 0;           // 0: it works
     int64_t retry_at_ns = 0;
   };
-  struct Inbox {
-    std::deque<ExecEventPtr> events;
-    size_t event_bytes = 0;
+  // What the relay's thread is to do, each once.
+  struct Orders {
     std::optional<Sinks> sinks;
     std::optional<uint64_t> replaced;
-    bool ready = false;  // look into the outbox
+    bool ready = false;  // read the outbox
     bool reopen = false;
-    bool stopping = false;
+    bool stop = false;
+    ExecEventPtr event;  // to deliver after the alerts
   };
 
   void run();
-  Inbox wait();
-  void prepare(Inbox& inbox);
+  Orders wait();
+  void obey(Orders& orders);
   void use_sinks(Sinks sinks);
   void read_cursors();
   bool open_reader();
   void reader_failed(const Error& error);
+  void release_unstored();
+  void deliver_event(const ExecEvent& event);
+  [[nodiscard]] bool past_deadline() const;
+  [[nodiscard]] bool idle();
+  [[nodiscard]] int64_t wait_ns();
+  // With the mutex.
+  void notify();
+  void count_queue();
+  [[nodiscard]] bool pending(const Lane& lane) const;
+
   // relay_lanes.cc. True when there may be more for the sink at once.
   bool run_lane(Lane& lane);
   bool send_stored(Lane& lane);
   void send_unstored_to(Lane& lane);
+  std::shared_ptr<const Alert> next_unstored(Lane& lane);
   bool attempt(Lane& lane, const Alert& alert);
   void failed(Lane& lane, const Error& error);
-  static void worked(Lane& lane);
-  void taken(const Lane& lane, const Alert& alert);
-  void release_unstored();
-  void deliver_event(const ExecEvent& event);
-  void notify();
-  void count_queue();  // with the mutex
-  [[nodiscard]] bool waiting(const Lane& lane) const;
-  [[nodiscard]] bool past_deadline() const;
-  [[nodiscard]] bool idle();
-  [[nodiscard]] int64_t wait_ns();
+  void count_stored(const Lane& lane, const Alert& alert);
+  [[nodiscard]] bool delayed(const Lane& lane) const;
 
   const std::string path_;
   const PostPosition post_position_;
@@ -145,17 +176,16 @@ class Relay {
   std::unique_ptr<OutboxReader> reader_;
   uint64_t database_ = 0;
   int64_t read_again_ns_ = 0;  // after an error of the database
-  bool seen_stopping_ = false;
 
   std::atomic<int64_t> deadline_ns_{INT64_MAX};
   std::mutex mutex_;
   std::condition_variable ready_;
   bool woken_ = false;
-  Inbox inbox_;
-  std::deque<Unstored> unstored_;
-  uint64_t first_unstored_ = 0;  // number of unstored_.front()
-  uint64_t released_ = 0;        // all before this were taken by some sink
-  size_t unstored_bytes_ = 0;
+  bool closed_ = false;
+  Orders orders_;
+  Queue<ExecEventPtr> events_;
+  Queue<Unstored> unstored_;
+  uint64_t first_unstored_ = 0;  // number of the first in unstored_
   size_t high_water_ = 0;
 
   std::thread thread_;  // last: it uses all of the above

@@ -2,7 +2,9 @@
 // Where alerts go.
 #pragma once
 
+#include <memory>
 #include <string_view>
+#include <vector>
 
 #include "preload/base/result.h"
 #include "preload/correlate/exec_event.h"
@@ -29,5 +31,7 @@ class Sink {
   // SIGHUP: open files again.
   virtual void reopen() {}
 };
+
+using Sinks = std::vector<std::unique_ptr<Sink>>;
 
 }  // namespace preload

@@ -13,10 +13,7 @@
 
 namespace preload {
 
-// The identity of alerts and log lines in syslog.
-inline constexpr std::string_view kSyslogIdent = "audisp-preload";
-
-// The priority of an alert: low is notice, medium warning, high err and
+// The syslog severity of an alert: low is notice, medium warning, high err and
 // critical crit, as <syslog.h> numbers them.
 [[nodiscard]] int syslog_severity(std::string_view severity);
 

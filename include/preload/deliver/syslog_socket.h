@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client of the syslog daemon's local socket. syslog(3) hides failures and
-// has one identity per process; an alert must know whether it was taken.
+// has one identity per process; the relay must know whether an alert was taken.
 //
 // One datagram (or, on a stream socket, one NUL-terminated record) a message:
 //
-//   <PRI>Mmm dd hh:mm:ss ident[pid]: message
+//   <PRI>Mmm dd hh:mm:ss audisp-preload[pid]: message
 //
 // PRI is facility | severity in decimal, the time is local and the day padded
 // with a blank, as RFC 3164 section 4.1 has it and as glibc writes it. There is
@@ -25,7 +25,7 @@ namespace preload {
 // A whole message must stay below this: rsyslog takes 8096 bytes by default
 // and cuts the rest silently; a relay adds its host name.
 inline constexpr size_t kSyslogMessageBytes = 8000;
-// More than any header of ours.
+// More than any header has.
 inline constexpr size_t kSyslogHeaderBytes = 64;
 // What is left for the text of one message.
 inline constexpr size_t kSyslogTextBytes =
@@ -41,18 +41,15 @@ enum class SyslogWait {
 class SyslogSocket {
  public:
   // `facility` as <syslog.h> has it. Opens nothing: that is for the first
-  // send(), and again after a failure. `ident` is at most 32 bytes.
-  SyslogSocket(std::string path, std::string ident, int facility,
-               const Clock& clock);
+  // send(), and again after a failure.
+  SyslogSocket(std::string path, int facility, const Clock& clock);
 
-  // Hands over one message; `severity` as <syslog.h> has it. `text` is one
+  // Sends one message; `severity` as <syslog.h> has it. `text` is one
   // line, safe to print. A daemon that was restarted meanwhile is connected to
   // again at once. EMSGSIZE: this message will never be taken. All other
   // errors (ENOENT, ECONNREFUSED, EAGAIN, ENOBUFS, ...) may pass.
   [[nodiscard]] Status send(int severity, std::string_view text,
                             SyslogWait wait);
-
-  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   [[nodiscard]] std::string message(int severity, std::string_view text) const;
@@ -61,7 +58,6 @@ class SyslogSocket {
   [[nodiscard]] int send_now(std::string_view bytes, SyslogWait wait);
 
   std::string path_;
-  std::string ident_;
   int facility_;
   const Clock& clock_;
   Fd fd_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ enum class AlertKind : uint8_t {
 struct LibraryFact {
   std::string named;  // as the value has it
   std::string path;   // resolved, in the process's root; empty: not found
-  bool exists = false;
+  std::optional<bool> exists;  // nothing: could not be determined
   uint32_t owner = kUnsetId;
   uint32_t mode = 0;  // permission bits
   uint64_t size = 0;  // bytes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks up, on a thread of its own, what an alert tells beyond its event: paths
-// and names, which may block for minutes on a dead file or directory server.
+// Looks up, on a thread of its own, what an alert says beyond its event: files
+// and users, which may block for minutes on a dead file or directory server.
 #pragma once
 
 #include <condition_variable>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -47,15 +48,17 @@ class Enricher {
   [[nodiscard]] size_t queued() const;
 
  private:
-  struct AlertJob {
+  // Shared with the look-up, which may end long after it was given up.
+  struct AlertTask {
     Alert alert;
     int64_t deadline_ns = 0;
+    AlertFacts facts;
   };
-  using Job = std::variant<AlertJob, uint32_t>;  // or the id of a user
+  using Job = std::variant<std::shared_ptr<AlertTask>, uint32_t>;  // or a user
 
   void run();
   void perform(const Job& job);
-  void look_up(const AlertJob& job);
+  void look_up(const std::shared_ptr<AlertTask>& task);
   bool enqueue(Job job);
 
   UserNames& names_;

@@ -52,6 +52,10 @@ class RootView {
   // An O_PATH descriptor of the file that `path` names. The file itself is not
   // opened, which a device or FIFO would notice.
   [[nodiscard]] Fd open(const std::string& path) const;
+  // True when `path`, which open() did not open, certainly names no file: some
+  // directory on the way lacks the next name. False after any other error, for
+  // a link to nowhere, and below /proc, where names mean the one who asks.
+  [[nodiscard]] bool absent(const std::string& path) const;
   // The path in this root of a file from open(); empty when it has none.
   [[nodiscard]] std::string path_of(const Fd& file) const;
   // `path`, absolute in this root, links as they are.

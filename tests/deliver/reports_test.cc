@@ -1,31 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/deliver/metrics_file.h"
-
-#include <sys/stat.h>
+#include "preload/deliver/reports.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "support/process.h"
 #include "support/temp_dir.h"
 
 namespace preload {
 namespace {
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file),
-          std::istreambuf_iterator<char>()};
+const StateLines kFacts{{"pid", "321"},
+                        {"capture", "nice (SCHED_FIFO refused)"}};
+
+TEST(StateReport, TellsFactsAndCounters) {
+  Metrics metrics;
+  metrics.add(Metric::kCapturedAtExec, 997);
+  metrics.add(Metric::kMissedExited, 3);
+  metrics.set(Metric::kRelayQueueHighWater, 5);
+  metrics.observe_latency(0.01);
+  const std::string text = state_report(kFacts, metrics.snapshot());
+  for (const char* line :
+       {"pid: 321\n", "\ncapture: nice (SCHED_FIFO refused)\n",
+        "\ncaptured at exec: 99.700 %\n", "\nexecs captured_at_exec: 997\n",
+        "\nexecs missed_exited: 3\n", "\nqueue_high_water_entries relay: 5\n",
+        "\nmean alert latency: 0.0100 s over 1 alerts\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 
-TEST(MetricsFile, EveryMetricIsThereFromTheStart) {
+TEST(StateReport, EveryLineIsKeyAndValueAndNoKeyTwice) {
   const Metrics metrics;
-  const std::string text = prometheus_text(metrics, "1.2.3");
+  std::istringstream lines(state_report(kFacts, metrics.snapshot()));
+  std::set<std::string> keys;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(": ");
+    ASSERT_NE(colon, std::string::npos) << line;
+    EXPECT_TRUE(keys.insert(line.substr(0, colon)).second) << line;
+  }
+  EXPECT_GT(keys.size(), metric_table().size());
+}
+
+TEST(PrometheusReport, EveryMetricIsThereFromTheStart) {
+  const Metrics metrics;
+  const std::string text = prometheus_report(metrics.snapshot());
   for (const MetricInfo& info : metric_table()) {
     std::string sample(info.family);
     if (!info.labels.empty())
@@ -34,17 +56,17 @@ TEST(MetricsFile, EveryMetricIsThereFromTheStart) {
   }
   EXPECT_NE(text.find("_bucket{le=\"0.005\"} 0\n"), std::string::npos);
   EXPECT_NE(text.find("_bucket{le=\"+Inf\"} 0\n"), std::string::npos);
-  EXPECT_TRUE(
-      text.ends_with("audisp_preload_build_info{version=\"1.2.3\"} 1\n"));
+  EXPECT_TRUE(text.ends_with(
+      "audisp_preload_build_info{version=\"" PRELOAD_VERSION "\"} 1\n"));
 }
 
-TEST(MetricsFile, TellsWhatWasCounted) {
+TEST(PrometheusReport, TellsWhatWasCounted) {
   Metrics metrics;
   metrics.add(Metric::kCapturedAtExec, 7);
   metrics.set(Metric::kRelayQueue, 3);
   metrics.observe_latency(0.015);
   metrics.observe_latency(0.25);
-  const std::string text = prometheus_text(metrics, "1");
+  const std::string text = prometheus_report(metrics.snapshot());
   for (const char* sample :
        {"audisp_preload_execs_total{outcome=\"captured_at_exec\"} 7\n",
         "audisp_preload_queue_entries{queue=\"relay\"} 3\n",
@@ -58,9 +80,9 @@ TEST(MetricsFile, TellsWhatWasCounted) {
 }
 
 // The format wants the samples of a family together, under one head.
-TEST(MetricsFile, FamiliesAreNotSplit) {
+TEST(PrometheusReport, FamiliesAreNotSplit) {
   const Metrics metrics;
-  std::istringstream lines(prometheus_text(metrics, "1"));
+  std::istringstream lines(prometheus_report(metrics.snapshot()));
   std::set<std::string> ended;
   std::string current;
   for (std::string line; std::getline(lines, line);) {
@@ -72,23 +94,7 @@ TEST(MetricsFile, FamiliesAreNotSplit) {
   }
 }
 
-TEST(MetricsFile, IsReplacedWholeAndReadableByAll) {
-  const TempDir dir;
-  const std::string path = dir / "preload.prom";
-  Metrics metrics;
-  const mode_t before = ::umask(027);
-  ASSERT_TRUE(write_metrics_file(path, metrics));
-  metrics.add(Metric::kRecords);
-  ASSERT_TRUE(write_metrics_file(path, metrics));
-  ::umask(before);
-  EXPECT_EQ(read_file(path), prometheus_text(metrics, PRELOAD_VERSION));
-  struct stat status {};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777U, 0644U);
-  EXPECT_FALSE(write_metrics_file(dir / "missing/preload.prom", metrics));
-}
-
-TEST(MetricsFile, PromtoolFindsNothing) {
+TEST(PrometheusReport, PromtoolFindsNothing) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe,cert-env33-c)
   if (std::system("command -v promtool >/dev/null") != 0)
     GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
@@ -96,12 +102,12 @@ TEST(MetricsFile, PromtoolFindsNothing) {
   const std::string path = dir / "preload.prom";
   Metrics metrics;
   metrics.observe_latency(0.1);
-  ASSERT_TRUE(write_metrics_file(path, metrics));
+  std::ofstream(path) << prometheus_report(metrics.snapshot());
   const std::string command =
       "promtool check metrics <" + path + " >" + path + ".out 2>&1";
   // NOLINTNEXTLINE(concurrency-mt-unsafe,cert-env33-c)
   EXPECT_EQ(std::system(command.c_str()), 0);
-  EXPECT_EQ(read_file(path + ".out"), "");
+  EXPECT_EQ(content_of(path + ".out"), "");
 }
 
 }  // namespace

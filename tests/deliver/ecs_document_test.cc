@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/deliver/ecs_cutter.h"
+#include "preload/deliver/ecs_document.h"
 
 #include <gtest/gtest.h>
 
@@ -12,38 +12,38 @@ namespace {
 
 constexpr EcsBounds kSmall{100, 100, 100, 200, 100, 200, 1};
 
-TEST(EcsCutter, MeasuresAsElasticsearchAndJsonDo) {
+TEST(EcsDocument, MeasuresAsElasticsearchAndJsonDo) {
   const TextSize size = text_size("a\"\\é\xf0\x9f\x98\x80");
   EXPECT_EQ(size.units, 1 + 1 + 1 + 1 + 2U);
   EXPECT_EQ(size.bytes, 1 + 2 + 2 + 2 + 4U);
 }
 
-TEST(EcsCutter, LeavesAloneWhatFits) {
-  Cutter cutter(kSmall);
-  EXPECT_EQ(cutter.string("f", "/bin/\x01"), "/bin/\\x01");
-  EXPECT_EQ(cutter.variable({"A", std::string(198, 'b')}, 200),
+TEST(EcsDocument, LeavesAloneWhatFits) {
+  EcsDocument document(kSmall);
+  EXPECT_EQ(document.fit("f", "/bin/\x01"), "/bin/\\x01");
+  EXPECT_EQ(document.fit_variable({"A", std::string(198, 'b')}, 200),
             "A=" + std::string(198, 'b'));
-  EXPECT_TRUE(cutter.cut().empty());
+  EXPECT_TRUE(document.cut().empty());
 }
 
-TEST(EcsCutter, SaysWhatItCut) {
-  Cutter cutter(kSmall);
-  const std::string text = cutter.string("process.args", std::string(101, 'a'));
+TEST(EcsDocument, SaysWhatItCut) {
+  EcsDocument document(kSmall);
+  const std::string text = document.fit("process.args", std::string(101, 'a'));
   EXPECT_EQ(text_size(text).bytes, 100U);
   EXPECT_TRUE(text.ends_with("a\\...[101 bytes]"));
-  EXPECT_EQ(cutter.cut().count("process.args"), 1U);
+  EXPECT_EQ(document.cut().count("process.args"), 1U);
 }
 
-TEST(EcsCutter, AnyBytesCutToAnySize) {
+TEST(EcsDocument, AnyBytesCutToAnySize) {
   HostileBytes hostile(4);
   for (int round = 0; round < 5'000; ++round) {
-    Cutter cutter(kSmall);
+    EcsDocument document(kSmall);
     const EnvVar var{hostile(200), hostile(2'000)};
     const size_t units = 120 + hostile.below(300);
-    const std::string text = cutter.variable(var, units);
+    const std::string text = document.fit_variable(var, units);
     const std::string bytes = var.name + "=" + var.value;
     ASSERT_LE(text_size(text).units, units);
-    if (cutter.cut().empty()) {
+    if (document.cut().empty()) {
       ASSERT_EQ(unescaped(text), bytes);
       continue;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/deliver/ecs_cutter.h"
+#include "preload/deliver/ecs_document.h"
 
 #include <fmt/format.h>
 
@@ -65,29 +65,51 @@ TextSize text_size(std::string_view text) {
   return size;
 }
 
-std::string Cutter::string(std::string_view field, std::string_view bytes) {
-  return string(field, bytes, {kEcsKeywordUnits, bounds_.string_bytes});
+void EcsDocument::set(std::string_view path, nlohmann::json value) {
+  nlohmann::json* node = &json_;
+  for (const std::string& key : split(path, '.'))
+    node = &(*node)[key];
+  *node = std::move(value);
 }
 
-std::string Cutter::string(std::string_view field, std::string_view bytes,
-                           const TextSize& most) {
-  std::string text = escaped_head(bytes, most);
-  if (fits(text_size(text), most))
+void EcsDocument::text(std::string_view path, std::string_view bytes,
+                       std::optional<TextSize> most) {
+  if (!bytes.empty())
+    set(path, fit(path, bytes, most));
+}
+
+void EcsDocument::id(std::string_view path, uint32_t id) {
+  if (id != kUnsetId)
+    set(path, std::to_string(id));
+}
+
+std::string EcsDocument::fit(std::string_view path, std::string_view bytes,
+                             std::optional<TextSize> most) {
+  const TextSize room =
+      most.value_or(TextSize{kEcsKeywordUnits, bounds_.string_bytes});
+  std::string text = escaped_head(bytes, room);
+  if (fits(text_size(text), room))
     return text;
-  note(field);
-  return cut_to(text, most, fmt::format("\\...[{} bytes]", bytes.size()));
+  note_cut(path);
+  return cut_to(text, room, fmt::format("\\...[{} bytes]", bytes.size()));
 }
 
-std::string Cutter::variable(const EnvVar& var, size_t units) {
+std::string EcsDocument::fit_variable(const EnvVar& var, size_t units) {
   const std::string bytes = var.name + '=' + var.value;
   const TextSize most{units, SIZE_MAX};
   std::string text = escaped_head(bytes, most);
   if (fits(text_size(text), most))
     return text;
-  note("process.env_vars");
+  note_cut("process.env_vars");
   return cut_to(text, most,
                 fmt::format("\\...[{} bytes, sha256={}]", bytes.size(),
                             hex(sha256(bytes))));
+}
+
+std::string EcsDocument::line() {
+  if (!cut_.empty())
+    set("audisp_preload.cut", cut_);
+  return json_.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace preload
