@@ -232,13 +232,15 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags | $(BUILD)/gen/preload/sql.h
 	$(call say,CXX)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # What tests include besides, and the headers of most of them compiled once. A
-# few tests run so much code of their own that they are optimised.
+# few tests run so much code of their own that they are optimised. `private`:
+# not for prerequisites, or $(BUILD)/flags would have these flags or not,
+# depending on the goal, and each change of goal would compile everything again.
 PCH := $(BUILD)/tests/common.h
 THOROUGH := %/elastic_conformance_test.cc %/ecs_format_test.cc %/text_format_test.cc
 PLAIN_TESTS := $(call obj,$(filter-out $(THOROUGH),$(TESTS)))
-$(BUILD)/tests/%: ALL_CPPFLAGS += -Itests
-$(PLAIN_TESTS) $(PCH).gch: ALL_CXXFLAGS = $(BASE_FLAGS) $(TEST_CXXFLAGS)
-$(PLAIN_TESTS): ALL_CPPFLAGS += -include $(PCH)
+$(BUILD)/tests/%: private ALL_CPPFLAGS += -Itests
+$(PLAIN_TESTS) $(PCH).gch: private ALL_CXXFLAGS = $(BASE_FLAGS) $(TEST_CXXFLAGS)
+$(PLAIN_TESTS): private ALL_CPPFLAGS += -include $(PCH)
 $(PLAIN_TESTS): $(PCH).gch
 $(PCH).gch: tests/support/common.h $(BUILD)/flags
 	@mkdir -p $(@D); echo '#include "support/common.h"' >$(PCH)
