@@ -84,6 +84,23 @@ class HistoryWorkerTest : public testing::Test {
     post();
     must(other->execute("ROLLBACK"));
   }
+  // More of a large exec than the queue holds, then 200 new values, of which
+  // none may be dropped.
+  void flood_then_post_new(HistoryWriter& worker, const ExecEvent& large,
+                           int count) {
+    worker.post(new_exec(event("/first")));
+    worker.settle(10'000);
+    while_it_waits(worker, [&] {
+      for (int i = 0; i < count; ++i)
+        worker.post(new_exec(large));
+      EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
+      metrics_.set(Metric::kEventsDropped, 0);
+      for (int i = 0; i < 200; ++i)
+        worker.post(new_exec(event("/new/" + std::to_string(i))));
+    });
+    worker.settle(20'000);
+    EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  }
   bool take(const Alert& alert) {
     const std::lock_guard lock(mutex_);
     if (room_)
@@ -134,21 +151,9 @@ TEST_F(HistoryWorkerTest, MissedExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
   const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
-    ExecEvent large = event("/first");
-    for (int i = 0; i < 40; ++i) {
-      large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
-      worker->post(new_exec(large));
-    }
-    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
-    metrics_.set(Metric::kEventsDropped, 0);
-    for (int i = 0; i < 200; ++i)
-      worker->post(new_exec(event("/new/" + std::to_string(i))));
-  });
-  worker->settle(20'000);
-  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  ExecEvent large = event("/first");
+  large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
+  flood_then_post_new(*worker, large, 40);
   worker->stop();
   EXPECT_EQ(value_of(config_.database,
                      "SELECT count(*) FROM term WHERE value LIKE '/new/%'"),
@@ -157,21 +162,10 @@ TEST_F(HistoryWorkerTest, LargeExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWorkerTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
   const auto worker = start();
-  worker->post(new_exec(event("/first")));
-  worker->settle(10'000);
-  while_it_waits(*worker, [&] {
-    ExecEvent heavy = event("/heavy");
-    heavy.auid = 1002;
-    heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
-    for (int i = 0; i < 100; ++i)
-      worker->post(new_exec(heavy));
-    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
-    metrics_.set(Metric::kEventsDropped, 0);
-    for (int i = 0; i < 200; ++i)
-      worker->post(new_exec(event("/new/" + std::to_string(i))));
-  });
-  worker->settle(20'000);
-  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  ExecEvent heavy = event("/heavy");
+  heavy.auid = 1002;
+  heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
+  flood_then_post_new(*worker, heavy, 100);
   EXPECT_EQ(sent(), 204U);
 }
 
