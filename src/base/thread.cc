@@ -2,12 +2,34 @@
 #include "preload/base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
 namespace preload {
+namespace {
+
+// struct sched_attr of sched_setattr(2), its first version. The kernel's header
+// cannot be used together with libc's.
+struct SchedulingAttributes {
+  uint32_t size = sizeof(SchedulingAttributes);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;  // of SCHED_OTHER: the time slice, ns
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+static_assert(sizeof(SchedulingAttributes) == 48);
+
+}  // namespace
 
 std::thread start_thread(std::string name, std::function<void()> body,
                          ThreadFailed failed) {
@@ -33,6 +55,15 @@ std::thread start_thread(std::string name, std::function<void()> body,
   });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
+}
+
+void request_short_time_slices() {
+  constexpr uint64_t kSliceNs = 500'000;
+  SchedulingAttributes attributes;
+  attributes.nice = ::getpriority(PRIO_PROCESS, 0);  // stays
+  attributes.runtime = kSliceNs;
+  if (::sched_getscheduler(0) == SCHED_OTHER)
+    ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 }  // namespace preload

@@ -215,17 +215,22 @@ int LateReader::fd() const {
 
 std::vector<LateResult> LateReader::take() {
   std::vector<LateResult> results;
+  bool paused = false;
   {
     const std::lock_guard lock(state_->mutex);
+    state_->give_up_hanging();
+    state_->start_thread_if_needed(state_);
+    if (state_->results.empty())
+      return results;
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t n =
         ::read(state_->ready.get(), &count, sizeof count);
-    state_->give_up_hanging();
-    state_->start_thread_if_needed(state_);
     results = std::exchange(state_->results, {});
+    paused = state_->result_bytes >= kMaxResultBytes;
     state_->result_bytes = 0;
   }
-  state_->changed.notify_one();
+  if (paused)
+    state_->changed.notify_one();
   return results;
 }
 

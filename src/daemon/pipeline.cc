@@ -31,7 +31,7 @@ constexpr size_t kHugeBytes = size_t{24} << 10;
 // The most from an exec to its decision: audit_wait and a slow database.
 constexpr uint64_t kUndecidedSeconds = 15;
 // Longest wait, since the watchdog expects a beat each second.
-constexpr int64_t kBeatMs = 1'000;
+constexpr int64_t kBeatNs = kNanosPerSecond;
 
 }  // namespace
 
@@ -54,8 +54,8 @@ Pipeline::Turn Pipeline::wait_and_read() {
                               {failed_.get(), POLLIN, 0},
                               {gathering ? -1 : capture_->wake_fd(), POLLIN, 0},
                               {late_->fd(), POLLIN, 0}}};
-  const int ready =
-      ::poll(wait.data(), wait.size(), quiet ? wait_milliseconds() : 0);
+  const timespec timeout = quiet ? wait_time() : timespec{};
+  const int ready = ::ppoll(wait.data(), wait.size(), &timeout, nullptr);
   if (ready < 0 && errno != EINTR) {
     fail_from_thread("cannot wait for audit records: " +
                      std::generic_category().message(errno));
@@ -125,7 +125,7 @@ Pipeline::Turn Pipeline::handle_signals() {
   return Turn::kGoOn;
 }
 
-int Pipeline::wait_milliseconds() {
+timespec Pipeline::wait_time() {
   int64_t due = gather_until_ns_;
   if (due == 0) {
     due = std::min({coverage_due_ns_, report_due_ns_, preload_file_.due_ns()});
@@ -134,10 +134,9 @@ int Pipeline::wait_milliseconds() {
           late_->deadline_ns()})
       due = std::min(due, deadline.value_or(due));
   }
-  const int64_t left = due - clock_.monotonic_ns();
-  // Rounded up, or the wait would end too early.
-  return static_cast<int>(
-      std::clamp<int64_t>(left / kNanosPerMilli + 1, 0, kBeatMs));
+  const int64_t left =
+      std::clamp<int64_t>(due - clock_.monotonic_ns(), 0, kBeatNs);
+  return {left / kNanosPerSecond, left % kNanosPerSecond};
 }
 
 void Pipeline::keep_time() {

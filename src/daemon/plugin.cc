@@ -18,6 +18,7 @@
 #include "preload/base/config.h"
 #include "preload/base/emergency_log.h"
 #include "preload/base/log.h"
+#include "preload/base/thread.h"
 #include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/signals.h"
@@ -84,6 +85,7 @@ StateLines privilege_lines() {
 int run_pipeline(const Options& options, const Timing& timing) {
   const pid_t parent = ::getppid();
   reset_inherited_state();
+  request_short_time_slices();
   auto signals = block_signals();
   if (!signals)
     return fail_start(kExitStart, signals.error());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <time.h>
 
 #include <atomic>
 #include <cstdint>
@@ -81,7 +82,7 @@ class Pipeline final : public ExecHandler {
   Turn read_records();
   [[nodiscard]] int64_t gather_ns() const;
   void take_late_results();
-  [[nodiscard]] int wait_milliseconds();
+  [[nodiscard]] timespec wait_time();
   void keep_time();
   void reload();
   void write_state() const;
