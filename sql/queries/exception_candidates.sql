@@ -1,7 +1,7 @@
 -- Which values could be excepted? Those that root used often and over many
 -- days, and whose libraries were examined at the alert and could be changed by
 -- root alone. Prints lines for /etc/audit/audisp-preload.conf. Read each before
--- you use it: an excepted value raises no alert, whoever uses it.
+-- you use it: an excepted value raises no alert for any user.
 --
 --   sqlite3 -readonly -list -noheader /var/lib/audisp-preload/history.db \
 --     < exception_candidates.sql

@@ -1,4 +1,4 @@
--- What is new today, or in the last days? Newest first.
+-- Which values are new today, or in the last days? Newest first.
 --
 --   sqlite3 -box -readonly /var/lib/audisp-preload/history.db < new_values.sql
 --

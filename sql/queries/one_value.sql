@@ -39,13 +39,13 @@ WITH chosen AS (
   UNION ALL
   SELECT alert.raised_at, 'library of alert ' || alert.alert_id,
          chosen.variable, 'owner ' || coalesce(user.name,
-           json_extract(library.value, '$.owner'), '?'),
+           json_extract(library.value, '$.owner')),
          coalesce(nullif(json_extract(library.value, '$.path'), ''),
                   json_extract(library.value, '$.named')),
-         CASE WHEN json_extract(library.value, '$.exists') THEN 'exists'
-              ELSE 'does not exist' END
-         || coalesce(printf(', mode %04o',
-                            json_extract(library.value, '$.mode')), '')
+         CASE json_extract(library.value, '$.exists') WHEN 1 THEN 'exists'
+              WHEN 0 THEN 'does not exist' ELSE 'not found' END
+         || iif(json_extract(library.value, '$.mode') IS NULL, '',
+                printf(', mode %04o', json_extract(library.value, '$.mode')))
          || CASE WHEN json_extract(library.value, '$.writable_by_others')
                  THEN ', writable by others' ELSE '' END
          || CASE WHEN json_extract(library.value, '$.mapped')

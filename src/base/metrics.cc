@@ -9,11 +9,11 @@ constexpr auto kGauge = MetricKind::kGauge;
 
 constexpr std::string_view kExecs = "audisp_preload_execs_total";
 constexpr std::string_view kExecsHelp =
-    "Execs seen, by what became of their environment.";
+    "Execs, by the outcome of their capture.";
 constexpr std::string_view kTerms = "audisp_preload_terms_total";
 constexpr std::string_view kTermsHelp = "Sightings of terms, by decision.";
 constexpr std::string_view kAlerts = "audisp_preload_alerts_total";
-constexpr std::string_view kAlertsHelp = "Alerts, by what became of them.";
+constexpr std::string_view kAlertsHelp = "Alerts, by outcome.";
 constexpr std::string_view kDrops = "audisp_preload_drops_total";
 constexpr std::string_view kDropsHelp = "What was lost or cut, by reason.";
 constexpr std::string_view kErrors = "audisp_preload_errors_total";
@@ -42,8 +42,8 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kMissedUnreadable, kCounter, kExecs,
      "outcome=\"missed_unreadable\"", kExecsHelp,
      "audited; there was no environment to read, or the program had "
-     "overwritten it, or it kept the reader waiting, or a bound was "
-     "reached. `CAPTURE MODES` has all cases. In mode `realtime` all "
+     "overwritten it, or it blocked its reader, or a bound was reached. "
+     "`CAPTURE MODES` has all cases. In mode `realtime` all "
      "`missed` counters should be 0; the view `missed_execs` lists the "
      "execs"},
     {Metric::kUnaudited, kCounter, kExecs, "outcome=\"unaudited\"", kExecsHelp,
@@ -67,7 +67,7 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kAlertsCapped, kCounter, kAlerts, "state=\"capped\"", kAlertsHelp,
      "over `max_alerts`: stored, not sent"},
     {Metric::kAlertsNotStored, kCounter, kAlerts, "state=\"not_stored\"",
-     kAlertsHelp, "sent while the database refused"},
+     kAlertsHelp, "sent while the database did not accept writes"},
     {Metric::kConnectorOverruns, kCounter, kDrops,
      "reason=\"connector_overrun\"", kDropsHelp,
      "the kernel dropped exec notifications because a CPU kept its "
@@ -78,12 +78,12 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
      "exec; they are read late"},
     {Metric::kSnapshotsTruncated, kCounter, kDrops,
      "reason=\"snapshot_truncated\"", kDropsHelp,
-     "an exec had more watched values than its quota of the buffer, half "
-     "of what was free, or reading broke off. The rest is read late, "
-     "while the process lives"},
+     "an exec had more watched values than half of the free part of the "
+     "buffer, or reading broke off. The rest is read late, while the "
+     "process lives"},
     {Metric::kEventsDropped, kCounter, kDrops, "reason=\"store_queue_full\"",
      kDropsHelp,
-     "events that the database did not accept in time. Their values are "
+     "events that the database did not accept in time; their values are "
      "lost"},
     {Metric::kMissedNotListed, kCounter, kDrops, "reason=\"missed_not_listed\"",
      kDropsHelp,
@@ -107,7 +107,7 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
      "operations of the database; they are repeated"},
     {Metric::kDeliveryErrors, kCounter, kErrors, "stage=\"deliver\"",
      kErrorsHelp,
-     "attempts to hand something to an output, which are repeated, and "
+     "attempts to deliver to an output, which are repeated, and "
      "documents of `ecs_events = all` that were dropped"},
     {Metric::kRecords, kCounter, "audisp_preload_audit_records_total", "",
      "Audit records read from auditd.",
@@ -126,10 +126,10 @@ constexpr std::array<MetricInfo, static_cast<size_t>(Metric::kCount)> kTable{{
     {Metric::kPendingExecs, kGauge, "audisp_preload_pending_execs", "",
      "Execs waiting for their audit event or snapshot.", ""},
     {Metric::kTermsStored, kGauge, "audisp_preload_terms_stored", "",
-     "Terms in the database.", ""},
+     "Terms in the database, counted every 5 s.", ""},
     {Metric::kHistoryHeld, kGauge, kQueue, "queue=\"held\"", kQueueHelp,
-     "in memory because the database refuses: more than 0 means that it "
-     "refuses now"},
+     "in memory while the database does not accept writes; 0 as long as it "
+     "does"},
     {Metric::kStageSilence, kGauge, "audisp_preload_stage_silence_seconds", "",
      "Longest time for which a stage has made no progress.",
      "Up to 2 is normal. At `watchdog` the plugin ends."},

@@ -100,8 +100,8 @@ std::vector<Setting> make_settings() {
       R"(
 The environment variables to watch: 1 to 64 different names of up to 255 bytes,
 separated by commas. Case matters. A `*` at the end of a name, but not alone,
-stands for any ending: `LD_*` watches every variable of the dynamic loader whose
-name has up to 256 bytes. A value may have any length that the kernel accepts
+stands for any ending: `LD_*` watches every variable of the dynamic loader (names
+of up to 256 bytes). A value may have any length that the kernel accepts
 (128 KiB). If a variable is set several times, each of its values counts.
 
 Elastic's `linux.advanced.capture_env_vars` has the same meaning, but accepts
@@ -206,9 +206,9 @@ of the interval.
 
 Each user has a quota, so that one user who invents a new value for each program
 does not hide the alerts of others. A user (the login user, or the real user if
-nobody logged in) may raise an alert as long as he has raised fewer than are
-left: one user alone gets half of `max_alerts`, two users get a third each. Root
-may use all of them. All containers together are one user, except for programs
+nobody logged in) may raise alerts while he has raised fewer than are left in
+the interval: one user alone gets half of `max_alerts`, two users get a third
+each. Root may use all of them. All containers together are one user, except for programs
 started by a login on this machine.
 )");
   add(duration("learning_period", kDurationOrZero, &Config::learning_period, 0),
@@ -218,7 +218,8 @@ alerts. One summary at the end reports how many there were, even if the plugin
 was not running at that moment. A database that is recreated has its learning
 period again. `0`: no learning period.
 )");
-  add({"exception", "field:pattern [and field:pattern ...], up to 10000 lines",
+  add({"exception",
+       "[not] field:pattern [and [not] field:pattern ...], up to 10000 lines",
        false, true, set_exception, get_exceptions},
       R"(
 New values that match raise no alert. This key may be repeated, up to 10,000
@@ -293,7 +294,9 @@ it again.
           "ecs_events", "alerts or all", false, &Config::ecs_events,
           {{"alerts", EcsEvents::kAlerts}, {"all", EcsEvents::kAll}}),
       R"(
-- `alerts`: one document for each alert
+Which ECS documents are written.
+
+- `alerts`: one for each alert
 - `all`: also one for each exec with a watched variable, new or known. This is
 what the published Elastic rule searches. Such documents go to `ecs_file` and, if
 `syslog_format` is `ecs` or `cee`, to syslog. They are sent once and not stored;
@@ -303,14 +306,14 @@ one that cannot be sent is counted.
   add(word<bool>("audit_message", "yes or no", true, &Config::audit_message,
                  {{"yes", true}, {"no", false}}),
       R"(
-`yes`: each alert is also written into the audit trail, as a record of type
-`ANOM_EXEC`.
+Whether each alert is also written into the audit trail, as a record of type
+`ANOM_EXEC`: `yes` or `no`.
 )");
   add(path("metrics_file", false, &Config::metrics_file, true), R"(
 The absolute path of a file for the textfile collector of
 prometheus-node-exporter, which reads only names that end in `.prom`. The plugin
 writes it every 15 s and on `SIGUSR1` (mode 0644; a new file replaces the old
-one). `user` must be able to write its directory, as is always so in
+one). `user` must be able to write its directory, for example
 `/run/audisp-preload`. A symbolic link in the collector's directory, such as
 `/var/lib/prometheus/node-exporter`, may point there.
 )");

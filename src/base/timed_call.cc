@@ -90,7 +90,7 @@ void TimedCall::lose_worker() {
   ++*lost_;
   log_limited(LogLevel::kWarning, "bounded-call",
               what_ +
-                  " hangs: a process waits for a file system that does not "
+                  " hangs: a file system or a directory server does not "
                   "answer, perhaps on purpose; continuing without the result");
 }
 

@@ -270,7 +270,8 @@ void ExecCapture::follow_cpus() {
       log_info(
           fmt::format("CPU {} is back; its listener is pinned again", *cpu));
     } else {
-      log_error(pinned.error().message());
+      log_error(pinned.error().message() +
+                "; execs on this CPU are read late or missed");
     }
   }
 }

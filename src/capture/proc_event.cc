@@ -67,7 +67,7 @@ Status subscribe(int fd) {
                                         1U << 1 /* PROC_EVENT_EXEC */};
   if (!send_request(fd, std::span(request).first(1)) ||
       !send_request(fd, request))
-    return fail("the process connector takes no subscription", errno);
+    return fail("cannot subscribe to the process connector", errno);
   return {};
 }
 
@@ -187,7 +187,7 @@ Status probe_connector() {
       continue;
     const auto error = load<uint32_t>(datagram, kPidOffset);
     answer = error == 0 ? Status()
-                        : fail("the process connector refuses us",
+                        : fail("the process connector refuses the subscription",
                                static_cast<int>(error));
     break;
   }

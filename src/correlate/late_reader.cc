@@ -131,8 +131,8 @@ bool LateReader::State::too_slow() {
   if (waited < kMaxWaited)
     return false;
   log_limited(LogLevel::kWarning, "late-reads-often",
-              "reading a process in /proc is slow repeatedly, perhaps on "
-              "purpose; it is not tried again for some seconds");
+              "reading processes in /proc was slow repeatedly, perhaps on "
+              "purpose; none is read late for up to 10 s");
   return true;
 }
 

@@ -46,7 +46,8 @@ Result<Options> parse_options(std::span<char* const> args) {
       continue;
     }
     if (options.action != Action::kRun)
-      return fail("only one of --check, --self-test, --version and --help");
+      return fail(
+          "only one of --check, --self-test, --version and --help is allowed");
     options.action = static_cast<Action>(found);
   }
   if (static_cast<size_t>(optind) < args.size())
@@ -58,16 +59,17 @@ Result<Options> parse_options(std::span<char* const> args) {
 std::string usage() {
   return R"(Usage: audisp-preload [--config FILE] [--check | --self-test | --version | --help]
 
-An auditd plugin: alerts once for each new value of LD_PRELOAD and similar
-variables that a program is started with. Without an option it reads audit
-records from standard input, as auditd starts it.
+An auditd plugin that raises an alert when a program is started with a new value
+of LD_PRELOAD or a similar variable. Without an option it reads audit records
+from standard input; auditd starts it so.
 
-  --config FILE  instead of /etc/audit/audisp-preload.conf
-  --check        one line per condition of a working deployment, with remedies
-  --self-test    starts a harmless program with a unique LD_PRELOAD and waits
-                 until the running plugin has alerted
+  --config FILE  read FILE instead of /etc/audit/audisp-preload.conf
+  --check        print one line for each condition of a working deployment, with
+                 the remedy for each failure
+  --self-test    start a harmless program with a unique LD_PRELOAD and wait until
+                 the running plugin has sent its alert
   --version      print the version
-  --help         print this
+  --help         print this text
 
 See audisp-preload(8) and audisp-preload.conf(5).
 )";

@@ -40,7 +40,10 @@ Status Pipeline::run() {
     keep_time();
   shut_down();
   const std::lock_guard lock(failure_mutex_);
-  return failure_.empty() ? Status() : fail(failure_);
+  if (failure_.empty())
+    return {};
+  return fail(failure_ +
+              "; the plugin ends (exit status 5), and auditd starts it again");
 }
 
 // While records gather, neither they nor the listeners end the wait: what

@@ -121,7 +121,9 @@ int run(const Options& options, const Timing& timing) {
   try {
     return run_pipeline(options, timing);
   } catch (const std::exception& error) {
-    emergency_log(std::string("the input thread failed: ") + error.what());
+    emergency_log(
+        std::string("the input thread failed: ") + error.what() +
+        "; the plugin ends (exit status 5), and auditd starts it again");
     // Committed data is safe; destructors of statics could wait for a thread.
     ::_exit(kExitFailed);
   }

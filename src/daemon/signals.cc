@@ -44,7 +44,7 @@ SignalMeaning next_signal(const Fd& fd, pid_t parent) {
       if (info.ssi_pid == static_cast<uint32_t>(parent))
         return SignalMeaning::kStop;
       log_warning(fmt::format(
-          "ignoring SIGTERM of pid {}: stop auditd, which stops this plugin, "
+          "ignoring SIGTERM from pid {}: stop auditd, which stops this plugin, "
           "or set active = no in plugins.d/preload.conf and reload auditd",
           info.ssi_pid));
       return SignalMeaning::kNone;

@@ -240,7 +240,8 @@ void Relay::reader_failed(const Error& error) {
   reader_.reset();
   read_again_ns_ = clock_.monotonic_ns() + kNanosPerSecond;
   log_limited(LogLevel::kError, "outbox",
-              "cannot read pending alerts: " + error.message());
+              "cannot read pending alerts: " + error.message() +
+                  "; they are sent when the database can be read");
 }
 
 void Relay::read_cursors() {
@@ -283,9 +284,10 @@ void Relay::deliver_event(const ExecEvent& event) {
     if (status)
       continue;
     metrics_.add(Metric::kDeliveryErrors);
-    log_limited(LogLevel::kWarning, "event",
-                fmt::format("an exec was not written to {}: {}",
-                            lane.sink->name(), status.error().message()));
+    log_limited(
+        LogLevel::kWarning, "event",
+        fmt::format("an exec was not written to {}: {}; its document is lost",
+                    lane.sink->name(), status.error().message()));
   }
 }
 

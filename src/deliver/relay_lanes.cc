@@ -90,7 +90,7 @@ bool Relay::attempt(Lane& lane, const Alert& alert) {
   if (is_poison(status.error())) {
     log_limited(LogLevel::kError, "poison",
                 fmt::format("alert {} can never be delivered to {}: {}; it is "
-                            "in the database",
+                            "not tried again and stays in the database",
                             alert.alert_id, lane.sink->name(),
                             status.error().message()));
     return true;

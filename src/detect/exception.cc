@@ -13,7 +13,8 @@ namespace preload {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
-constexpr std::string_view kForm = "field:pattern [and field:pattern ...]";
+constexpr std::string_view kForm =
+    "[not] field:pattern [and [not] field:pattern ...]";
 
 void skip_blanks(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));

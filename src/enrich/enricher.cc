@@ -110,7 +110,7 @@ void Enricher::run() {
       // The alert is sent without its facts.
       log_limited(LogLevel::kError, "enricher",
                   std::string("looking up a library or user name failed: ") +
-                      error.what());
+                      error.what() + "; the alert is sent without it");
     }
     lock.lock();
   }

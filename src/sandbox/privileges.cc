@@ -99,8 +99,9 @@ Status verify_capabilities(const std::vector<unsigned>& keep) {
     if (has(CAPNG_PERMITTED, capability) != kept ||
         has(CAPNG_EFFECTIVE, capability) != kept ||
         has(CAPNG_INHERITABLE, capability) || has(CAPNG_AMBIENT, capability))
-      return fail(fmt::format("the capability {} was not set as requested",
-                              capng_capability_to_name(capability)));
+      return fail(fmt::format(
+          "privileges were not dropped: the capability {} is not as requested",
+          capng_capability_to_name(capability)));
   }
   return {};
 }
@@ -117,13 +118,15 @@ Status verify_identity(const Identity& user) {
   };
   if (!all(uids, user.uid) || !all(gids, user.gid) ||
       ::getgroups(0, nullptr) != 0)
-    return fail("ids of the parent process are left");
+    return fail(
+        "privileges were not dropped: ids of the parent process are left");
   if (user.uid != 0 && ::setresuid(0, 0, 0) == 0)
-    return fail("uid 0 can be regained");
+    return fail("privileges were not dropped: uid 0 can be regained");
   for (unsigned capability = 0; capability <= CAP_LAST_CAP; ++capability)
     if (has(CAPNG_BOUNDING_SET, capability))
-      return fail(fmt::format("the capability {} can be regained",
-                              capng_capability_to_name(capability)));
+      return fail(fmt::format(
+          "privileges were not dropped: the capability {} can be regained",
+          capng_capability_to_name(capability)));
   return {};
 }
 

@@ -45,6 +45,9 @@ class Queries : public testing::Test {
     seen("/tmp/evil.so", "/usr/bin/ls", 1000, "bob", today, Verdict::kKnown);
     seen("/usr/lib/a.so:/tmp/evil.so", "/usr/bin/ls", 1002, "eve", today,
          Verdict::kNew);
+    AlertFacts missing;
+    missing.libraries.emplace_back().named = "/usr/lib/a.so";
+    must(store_->set_ready(4, &missing));
     must(store_->add_coverage({today / kDayUs, 95, 0, 0, {3, 1, 1, 0}}));
     ExecEvent missed = exec_event("", 5, today);
     missed.capture = Capture::kNone;
@@ -147,6 +150,12 @@ TEST_F(Queries, PrintWhatTheyPromise) {
         "0777, writable by others"})
     EXPECT_NE(out.find(part), std::string::npos) << part << "\n" << out;
   EXPECT_EQ(out.find("eve"), std::string::npos) << out;
+
+  out = run("one_value", ":value '/usr/lib/a.so:/tmp/evil.so'");
+  EXPECT_NE(out.find("library of alert 4|LD_PRELOAD||/usr/lib/a.so|does not "
+                     "exist\n"),
+            std::string::npos)
+      << out;
 
   out = run("by_program");
   EXPECT_NE(out.find("/usr/sbin/cron|2|1|100|"), std::string::npos) << out;

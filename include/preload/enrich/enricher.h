@@ -61,7 +61,7 @@ class Enricher {
   UserNames& names_;
   const Clock& clock_;
   const Answer answer_;
-  TimedCall call_{"looking at the files of an alert"};
+  TimedCall call_{"looking up the libraries of an alert"};
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Job> jobs_;

@@ -44,7 +44,7 @@ class UserNames {
   const Clock& clock_;
   LookUp look_up_;
   std::mutex call_mutex_;
-  TimedCall call_{"looking up a user"};
+  TimedCall call_{"looking up a user name"};
   std::mutex names_mutex_;
   std::map<uint32_t, Name> names_;
 };
