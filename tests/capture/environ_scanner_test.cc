@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/rounds.h"
+
 namespace preload {
 namespace {
 
@@ -148,7 +150,7 @@ std::vector<EnvVar> by_hand(std::string_view block) {
 
 TEST(EnvironScanner, AgreesWithTheObviousWayOnRandomBlocks) {
   std::mt19937 random(11);
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < rounds(20'000); ++round) {
     std::string block(random() % 60, '\0');
     for (char& c : block)
       c = "AB=\0x"[random() % 5];

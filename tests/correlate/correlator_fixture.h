@@ -148,6 +148,15 @@ class CorrelatorTest : public testing::Test {
         << " " << environ.size() << " 0\n";
   }
 
+  // Two execs in one pid; the process is gone before the second can be read.
+  void two_execs_of_which_the_first_is_read(const std::string& environ) {
+    process(7, environ);
+    record(7, "/bin/x", 2000);
+    std::filesystem::remove_all(dir_ / "7");
+    record(7, "/bin/x", 1000);
+    end_events();
+    pass(300'000);
+  }
   void pass(int64_t us) {
     clock_.advance_us(us);
     advance();

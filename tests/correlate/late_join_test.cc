@@ -13,12 +13,7 @@ namespace {
 using std::string_literals::operator""s;
 
 TEST_F(CorrelatorTest, AValueReadLateIsTheLaterExecsWhenThatCannotBeRead) {
-  process(7, "A=seen\0"s);
-  record(7, "/bin/x", 2000);
-  std::filesystem::remove_all(dir_ / "7");
-  record(7, "/bin/x", 1000);
-  end_events();
-  pass(300'000);
+  two_execs_of_which_the_first_is_read("A=seen\0"s);
   ASSERT_EQ(out_.execs.size(), 1U);
   EXPECT_EQ(out_.execs[0].env[0].value, "seen");
   EXPECT_EQ(out_.execs[0].audit.serial, 2U);
@@ -28,12 +23,7 @@ TEST_F(CorrelatorTest, AValueReadLateIsTheLaterExecsWhenThatCannotBeRead) {
 }
 
 TEST_F(CorrelatorTest, AReadThatSawNothingIsNotTheLaterExecs) {
-  process(7, "B=1\0"s);
-  record(7, "/bin/x", 2000);
-  std::filesystem::remove_all(dir_ / "7");
-  record(7, "/bin/x", 1000);
-  end_events();
-  pass(300'000);
+  two_execs_of_which_the_first_is_read("B=1\0"s);
   EXPECT_TRUE(out_.execs.empty());
   EXPECT_EQ(out_.missed.size(), 2U);
   EXPECT_EQ(coverage(), sums(0, 0, 0, {1, 0, 1, 0}));

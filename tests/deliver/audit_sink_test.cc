@@ -11,6 +11,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
 #include "samples.h"
+#include "support/rounds.h"
 
 namespace preload {
 namespace {
@@ -29,7 +30,7 @@ TEST(AuditSink, TellsWhatAndWho) {
 
 TEST(AuditSink, AnyAlertFitsARecord) {
   HostileBytes hostile(6);
-  for (int round = 0; round < 1'000; ++round) {
+  for (int round = 0; round < rounds(1'000); ++round) {
     Alert alert = hostile.alert();
     const std::string text = audit_text(alert);
     ASSERT_LE(text.size(), kAuditTextBytes);
@@ -60,7 +61,7 @@ std::optional<std::string> interpreted(const std::string& record,
 
 TEST(AuditSink, AuparseReadsBackTheBytes) {
   HostileBytes hostile(7);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < rounds(300); ++round) {
     const Alert alert = hostile.alert();
     // As the kernel and libaudit frame a user message.
     const std::string record =

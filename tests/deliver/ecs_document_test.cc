@@ -6,6 +6,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
 #include "samples.h"
+#include "support/rounds.h"
 
 namespace preload {
 namespace {
@@ -36,7 +37,7 @@ TEST(EcsDocument, SaysWhatItCut) {
 
 TEST(EcsDocument, AnyBytesCutToAnySize) {
   HostileBytes hostile(4);
-  for (int round = 0; round < 5'000; ++round) {
+  for (int round = 0; round < rounds(5'000); ++round) {
     EcsDocument document(kSmall);
     const EnvVar var{hostile(200), hostile(2'000)};
     const size_t units = 120 + hostile.below(300);

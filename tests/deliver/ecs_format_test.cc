@@ -12,6 +12,7 @@
 #include "preload/deliver/ecs_document.h"
 #include "preload/deliver/syslog_socket.h"
 #include "samples.h"
+#include "support/rounds.h"
 
 namespace preload {
 namespace {
@@ -175,7 +176,7 @@ TEST(EcsFormat, TheAlertsOwnElementSurvivesAnyCrowd) {
 
 TEST(EcsFormat, AnyBytesGiveADocumentThatFits) {
   HostileBytes hostile(2);
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < rounds(150); ++round) {
     Alert alert = hostile.alert();
     for (size_t i = hostile.below(40); i > 0; --i) {
       edit(alert).argv.push_back(hostile(3'000));

@@ -11,6 +11,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
 #include "samples.h"
+#include "support/rounds.h"
 
 namespace preload {
 namespace {
@@ -216,7 +217,7 @@ TEST(TextFormat, LongArgumentsUseWhatTheValueLeaves) {
 
 TEST(TextFormat, NoEnvironmentCanForgeAField) {
   HostileBytes hostile(1);
-  for (int round = 0; round < 1'000; ++round) {
+  for (int round = 0; round < rounds(1'000); ++round) {
     const Alert alert = hostile.alert();
     const std::string line = text_line(alert);
     ASSERT_LE(line.size(), kSyslogTextBytes);

@@ -23,6 +23,7 @@
 
 #include "preload/detect/new_terms.h"
 #include "support/fake_history.h"
+#include "support/rounds.h"
 
 namespace preload {
 namespace {
@@ -270,7 +271,7 @@ TEST(ElasticConformance, SameAlertsButForTheAgeOfDocumentsInTheRun) {
   std::mt19937 random(21);
   size_t alerts = 0;
   size_t differences = 0;
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < rounds(1500); ++round) {
     const Timeline timeline = make_timeline(random, {});
     const int64_t window =
         10 * kMinuteMs + static_cast<int64_t>(random() % (60 * kMinuteMs));
@@ -298,8 +299,9 @@ TEST(ElasticConformance, SameAlertsButForTheAgeOfDocumentsInTheRun) {
     alerts += elastic.size();
     differences += elastic.size() - ours.size();
   }
-  EXPECT_GT(alerts, 20'000U);
-  EXPECT_GT(differences, 500U);  // so the difference was put to the test
+  EXPECT_GT(alerts, rounds(20'000U));
+  // So the difference was put to the test.
+  EXPECT_GT(differences, rounds(500U));
 }
 
 // With several fields Elastic passes over documents that lack one of them; we
@@ -307,7 +309,7 @@ TEST(ElasticConformance, SameAlertsButForTheAgeOfDocumentsInTheRun) {
 TEST(ElasticConformance, CombinationsOfFields) {
   std::mt19937 random(22);
   size_t without = 0;
-  for (int round = 0; round < 700; ++round) {
+  for (int round = 0; round < rounds(700); ++round) {
     Shape shape;
     shape.users = true;
     const Timeline timeline = make_timeline(random, shape);
@@ -327,7 +329,7 @@ TEST(ElasticConformance, CombinationsOfFields) {
     ASSERT_EQ(ours, run_elastic(rule, timeline.documents, timeline.first_run))
         << "round " << round;
   }
-  EXPECT_GT(without, 1000U);
+  EXPECT_GT(without, rounds(1000U));
 }
 
 bool harmless(const std::string& var) {
@@ -346,7 +348,7 @@ Rule with_our_exceptions(Rule rule) {
 // single value.
 TEST(ElasticConformance, ExceptionsPerValueAreElasticsOnSingleValues) {
   std::mt19937 random(23);
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < rounds(500); ++round) {
     Shape shape;
     shape.per_document = 1;
     const Timeline timeline = make_timeline(random, shape);
@@ -374,7 +376,7 @@ TEST(ElasticConformance, ExceptionsPerValueAreElasticsOnSingleValues) {
 TEST(ElasticConformance, ExceptionsDoNotHideTheirNeighbours) {
   std::mt19937 random(24);
   size_t hidden = 0;
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < rounds(500); ++round) {
     Shape shape;
     shape.documents = 12;
     shape.values = 10;
@@ -401,7 +403,7 @@ TEST(ElasticConformance, ExceptionsDoNotHideTheirNeighbours) {
         << "round " << round;
     hidden += expected.size() - seen;
   }
-  EXPECT_GT(hidden, 300U);
+  EXPECT_GT(hidden, rounds(300U));
 }
 
 // Elastic creates at most max_signals alerts in a run; a value over that is
@@ -411,7 +413,7 @@ TEST(ElasticConformance, NothingIsLostOverTheCap) {
   constexpr uint32_t kMaxAlerts = 100;
   std::mt19937 random(25);
   size_t lost = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < rounds(60); ++round) {
     Shape shape;
     shape.documents = 900;
     shape.values = 600;
@@ -433,7 +435,7 @@ TEST(ElasticConformance, NothingIsLostOverTheCap) {
                               capped_values.begin(), capped_values.end()));
     lost += ours_values.size() - capped_values.size();
   }
-  EXPECT_GT(lost, 1000U);
+  EXPECT_GT(lost, rounds(1000U));
 }
 
 // Elastic's look-back of 9 minutes at a run every 5 forgives 4 minutes of
@@ -442,7 +444,7 @@ TEST(ElasticConformance, NothingIsLostOverTheCap) {
 TEST(ElasticConformance, LateDocuments) {
   std::mt19937 random(26);
   size_t missed = 0;
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < rounds(600); ++round) {
     Shape shape;
     shape.documents = 20;
     shape.values = 20;
@@ -466,7 +468,7 @@ TEST(ElasticConformance, LateDocuments) {
     ASSERT_EQ(ours, all) << "round " << round;
     missed += ours.size() - elastic.size();
   }
-  EXPECT_GT(missed, 100U);
+  EXPECT_GT(missed, rounds(100U));
 }
 
 // One alert per value and event, at once: we decide on each document before

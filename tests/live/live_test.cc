@@ -25,9 +25,7 @@ class Live : public LiveTest {};
 
 class UncappedLive : public SharedLiveTest<UncappedLive> {
  public:
-  static PrivateAuditd::Setup setup() {
-    return {.configuration = kUncapped, .as_shipped = true};
-  }
+  static PrivateAuditd::Setup setup() { return {.configuration = kUncapped}; }
 
  protected:
   // How many of `count` values PREFIX0, PREFIX1, ... are as they should be.
@@ -76,7 +74,6 @@ TEST_F(UncappedLive, EverySingleValueOfShortLivedPrograms) {
   ASSERT_TRUE(
       run({storm, "2000", "4", "LD_PRELOAD=/true/", "/bin/true"}).good());
   expect_all(audit, "/true/", 2000, "/usr/bin/true", "/bin/true");
-  // Coverage is stored every few seconds.
   EXPECT_EQ(audit.query_until("SELECT sum(execs) >= 6000, sum(missed), "
                               "sum(captured_late) FROM coverage_by_day",
                               "1|0|0"),

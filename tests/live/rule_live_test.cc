@@ -61,7 +61,7 @@ class RuleLive : public LiveTest {};
 TEST_F(RuleLive, WhatIsOverTheCapIsKeptAndSummedUpOnce) {
   const PrivateAuditd audit(
       {.configuration =
-           std::string(kOwnVariable) + "max_alerts = 5\ninterval = 3s\n"});
+           std::string(kOwnVariable) + "max_alerts = 5\ninterval = 2s\n"});
   // One user who is not root may take half; root has it all.
   const std::string login = content_of("/proc/self/loginuid");
   const int most = login == "4294967295" || login == "0" ? 5 : 3;
@@ -83,7 +83,7 @@ TEST_F(RuleLive, WhatIsOverTheCapIsKeptAndSummedUpOnce) {
   run({"/bin/true"}, {"PRELOAD_LIVE_TEST=after"});
   run({test_program("storm"), "12", "1", "PRELOAD_LIVE_TEST=cap", "/bin/true"});
   expect_alert(audit, "after");
-  sleep_seconds(3.5);
+  sleep_seconds(2.5);
   EXPECT_EQ(audit.query(states), expected);
   const auto summaries = audit.messages_with({"capped="});
   ASSERT_EQ(summaries.size(), 1U);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A steady rate for a long time: memory, descriptors and the write-ahead log
-// stay where they are. PRELOAD_SOAK_SECONDS is how long; .ci/run has 300.
+// stay where they are. Run by `make soak` alone; PRELOAD_SOAK_SECONDS is how
+// long.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -85,6 +85,23 @@ class HistoryWriterTest : public testing::Test {
     post();
     must(other->execute("ROLLBACK"));
   }
+  // More of a large exec than the queue holds, then 200 new values, of which
+  // none may be dropped.
+  void flood_then_post_new(HistoryWriter& writer, const ExecEvent& large,
+                           int count) {
+    writer.post(new_exec(event("/first")));
+    writer.settle(10'000);
+    while_it_waits(writer, [&] {
+      for (int i = 0; i < count; ++i)
+        writer.post(new_exec(large));
+      EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
+      metrics_.set(Metric::kEventsDropped, 0);
+      for (int i = 0; i < 200; ++i)
+        writer.post(new_exec(event("/new/" + std::to_string(i))));
+    });
+    writer.settle(20'000);
+    EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  }
   bool take(const Alert& alert) {
     const std::lock_guard lock(mutex_);
     if (room_)
@@ -137,21 +154,9 @@ TEST_F(HistoryWriterTest, MissedExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWriterTest, LargeExecsDoNotKeepNewValuesOut) {
   const auto writer = start();
-  writer->post(new_exec(event("/first")));
-  writer->settle(10'000);
-  while_it_waits(*writer, [&] {
-    ExecEvent large = event("/first");
-    for (int i = 0; i < 40; ++i) {
-      large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
-      writer->post(new_exec(large));
-    }
-    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
-    metrics_.set(Metric::kEventsDropped, 0);
-    for (int i = 0; i < 200; ++i)
-      writer->post(new_exec(event("/new/" + std::to_string(i))));
-  });
-  writer->settle(20'000);
-  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  ExecEvent large = event("/first");
+  large.env.assign(2, {"OTHER", std::string(size_t{400} << 10, 'x')});
+  flood_then_post_new(*writer, large, 40);
   writer->stop();
   EXPECT_EQ(value_of(config_.database,
                      "SELECT count(*) FROM term WHERE value LIKE '/new/%'"),
@@ -160,21 +165,10 @@ TEST_F(HistoryWriterTest, LargeExecsDoNotKeepNewValuesOut) {
 
 TEST_F(HistoryWriterTest, TheHeavyExecsOfOneUserDoNotKeepAnothersOut) {
   const auto writer = start();
-  writer->post(new_exec(event("/first")));
-  writer->settle(10'000);
-  while_it_waits(*writer, [&] {
-    ExecEvent heavy = event("/heavy");
-    heavy.auid = 1002;
-    heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
-    for (int i = 0; i < 100; ++i)
-      writer->post(new_exec(heavy));
-    EXPECT_GT(metrics_.get(Metric::kEventsDropped), 0U);
-    metrics_.set(Metric::kEventsDropped, 0);
-    for (int i = 0; i < 200; ++i)
-      writer->post(new_exec(event("/new/" + std::to_string(i))));
-  });
-  writer->settle(20'000);
-  EXPECT_EQ(metrics_.get(Metric::kEventsDropped), 0U);
+  ExecEvent heavy = event("/heavy");
+  heavy.auid = 1002;
+  heavy.env.push_back({"LD_LIBRARY_PATH", std::string(200'000, 'x')});
+  flood_then_post_new(*writer, heavy, 100);
   EXPECT_EQ(sent(), 204U);
 }
 

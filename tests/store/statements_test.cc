@@ -21,19 +21,24 @@ const std::set<std::string> kBounded{"prune_missed", "prune_unaudited",
                                      "alerts_pending", "alert_all_ready",
                                      "term_in_state"};
 
-TEST(Statements, AreLookUps) {
-  FakeClock clock;
-  TempDir dir;
-  const std::string path = dir / "history.db";
-  const auto store = must(Store::open(path, clock));
-  const auto database = must(Database::open(path, Database::Access::kReadOnly));
+class Statements : public testing::Test {
+ protected:
+  FakeClock clock_;
+  TempDir dir_;
+  const std::string path_ = dir_ / "history.db";
+  const std::unique_ptr<Store> store_ = must(Store::open(path_, clock_));
+  const std::unique_ptr<Database> database_ =
+      must(Database::open(path_, Database::Access::kReadOnly));
+};
+
+TEST_F(Statements, AreLookUps) {
   int seen = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator("sql/statements")) {
     ++seen;
     const std::string name = entry.path().stem();
     for (const auto& row :
-         rows(*database, "EXPLAIN QUERY PLAN " + content_of(entry.path()))) {
+         rows(*database_, "EXPLAIN QUERY PLAN " + content_of(entry.path()))) {
       const std::string& step = row.at(3);
       EXPECT_EQ(step.find("TEMP B-TREE"), std::string::npos)
           << name << ": " << step;
@@ -46,11 +51,7 @@ TEST(Statements, AreLookUps) {
   EXPECT_GT(seen, 20) << "run from the top of the tree";
 }
 
-TEST(Statements, DecisionsAndPruningUseTheRightIndexes) {
-  FakeClock clock;
-  TempDir dir;
-  const std::string path = dir / "history.db";
-  const auto store = must(Store::open(path, clock));
+TEST_F(Statements, DecisionsAndPruningUseTheRightIndexes) {
   const std::vector<std::pair<std::string, std::string>> kExpected{
       {"term_find", "sqlite_autoindex_term_1 (digest=?)"},
       {"sighting_count", "sqlite_autoindex_sighting_1 (term_id=?)"},
@@ -65,71 +66,62 @@ TEST(Statements, DecisionsAndPruningUseTheRightIndexes) {
   for (const auto& [name, index] : kExpected) {
     std::string plan;
     for (const auto& row :
-         rows(path, "EXPLAIN QUERY PLAN " +
-                        content_of("sql/statements/" + name + ".sql")))
+         rows(*database_, "EXPLAIN QUERY PLAN " +
+                              content_of("sql/statements/" + name + ".sql")))
       plan += row.at(3) + "\n";
     EXPECT_NE(plan.find(index), std::string::npos) << name << ":\n" << plan;
   }
 }
 
-TEST(Statements, ViewsHaveTheColumnsOfTheContract) {
-  FakeClock clock;
-  TempDir dir;
-  const std::string path = dir / "history.db";
-  const auto store = must(Store::open(path, clock));
-  const auto database = must(Database::open(path, Database::Access::kReadOnly));
+TEST_F(Statements, ViewsHaveTheColumnsOfTheContract) {
   using Names = std::vector<std::string>;
-  EXPECT_EQ(column_names(*database, "first_seen"),
+  EXPECT_EQ(column_names(*database_, "first_seen"),
             (Names{"term_id", "variable", "value", "first_seen", "last_seen",
                    "seen_count", "first_executable", "first_user", "origin"}));
-  EXPECT_EQ(column_names(*database, "sightings"),
+  EXPECT_EQ(column_names(*database_, "sightings"),
             (Names{"term_id", "variable", "value", "executable", "user",
                    "first_seen", "last_seen", "seen_count"}));
-  EXPECT_EQ(column_names(*database, "recent_alerts"),
+  EXPECT_EQ(column_names(*database_, "recent_alerts"),
             (Names{"alert_id", "raised_at", "state", "variable", "value",
                    "executable", "args", "pid", "user", "login_user",
                    "severity", "risk_score", "capture", "audit_id", "kind"}));
-  EXPECT_EQ(column_names(*database, "coverage_by_day"),
+  EXPECT_EQ(column_names(*database_, "coverage_by_day"),
             (Names{"day", "execs", "captured_at_exec", "captured_late",
                    "missed", "unaudited", "percent"}));
   EXPECT_EQ(
-      column_names(*database, "missed_execs"),
+      column_names(*database_, "missed_execs"),
       (Names{"at", "reason", "executable", "args", "pid", "user", "audit_id"}));
   EXPECT_EQ(
-      column_names(*database, "unaudited_execs"),
+      column_names(*database_, "unaudited_execs"),
       (Names{"at", "variable", "value", "executable", "args", "pid", "user"}));
 }
 
-TEST(Statements, ViewsShowTimesAndNames) {
-  FakeClock clock;
-  TempDir dir;
-  const std::string path = dir / "history.db";
-  const auto store = must(Store::open(path, clock));
-  must(store->set_sinks(kSinks));
-  clock.advance_us(1'500'999);
-  record(*store, exec_event("/tmp/x.so"), Verdict::kNew);
+TEST_F(Statements, ViewsShowTimesAndNames) {
+  must(store_->set_sinks(kSinks));
+  clock_.advance_us(1'500'999);
+  record(*store_, exec_event("/tmp/x.so"), Verdict::kNew);
   ExecEvent again = exec_event("/tmp/x.so", 2, kEventTime + 60'000'999);
   again.executable = "/usr/bin/ls";
   again.uid = 0;
   again.user.clear();
-  record(*store, again, Verdict::kKnown);
-  record(*store, unaudited_event("/tmp/x.so", 9), Verdict::kKnown);
-  must(store->flush());
+  record(*store_, again, Verdict::kKnown);
+  record(*store_, unaudited_event("/tmp/x.so", 9), Verdict::kKnown);
+  must(store_->flush());
   EXPECT_EQ(
-      rows(path, "SELECT * FROM first_seen"),
+      rows(*database_, "SELECT * FROM first_seen"),
       (Rows{{"1", "LD_PRELOAD", "/tmp/x.so", "2026-11-24T01:47:59.068Z",
              "2026-11-24T01:48:59.068Z", "3", "/usr/bin/id", "bob", "exec"}}));
   EXPECT_EQ(
-      rows(path, "SELECT * FROM sightings ORDER BY executable"),
+      rows(*database_, "SELECT * FROM sightings ORDER BY executable"),
       (Rows{{"1", "LD_PRELOAD", "/tmp/x.so", "/usr/bin/id", "bob",
              "2026-11-24T01:47:59.068Z", "2026-11-24T01:47:59.068Z", "2"},
             {"1", "LD_PRELOAD", "/tmp/x.so", "/usr/bin/ls", "0",
              "2026-11-24T01:48:59.068Z", "2026-11-24T01:48:59.068Z", "1"}}));
-  EXPECT_EQ(rows(path, "SELECT * FROM recent_alerts"),
+  EXPECT_EQ(rows(*database_, "SELECT * FROM recent_alerts"),
             (Rows{{"1", "2026-11-24T01:48:00.568Z", "pending", "LD_PRELOAD",
                    "/tmp/x.so", "/usr/bin/id", "id -u", "1234", "bob", "alice",
                    "low", "21", "exec", "1795484879.068:1234", "new_term"}}));
-  EXPECT_EQ(rows(path, "SELECT * FROM unaudited_execs"),
+  EXPECT_EQ(rows(*database_, "SELECT * FROM unaudited_execs"),
             (Rows{{"2026-11-24T01:47:59.068Z", "LD_PRELOAD", "/tmp/x.so",
                    "/usr/bin/id", "id -u", "9", "bob"}}));
 }

@@ -56,12 +56,13 @@ void write_file(const std::string& path, const std::string& text, mode_t mode) {
   ::chmod(path.c_str(), mode);
 }
 
-// For an undo log: ends the process if it is still the one of that folder.
-std::string ending(pid_t pid, const std::string& dir) {
+// For an undo log: ends the daemons that were started with files of the folder,
+// whether or not the test has lived to see their pids.
+std::string ending_daemons_of(const std::string& dir) {
   return fmt::format(
-      "grep -q {1} /proc/{0}/cmdline && kill {0} && while kill -0 {0}; do "
-      "sleep 0.1; done",
-      pid, dir);
+      "for pid in $(pidof auditd rsyslogd); do grep -q {} /proc/$pid/cmdline "
+      "&& kill $pid && while kill -0 $pid; do sleep 0.1; done; done",
+      dir);
 }
 
 constexpr std::string_view kKeyPrefix = "preload-test-";
@@ -124,6 +125,8 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
   undo_.add("rm -rf " + dir_.path());
   undo_.add(fmt::format("auditctl -e {}", kernel_status("enabled")));
   undo_.add(fmt::format("auditctl -b {}", kernel_status("backlog_limit")));
+  undo_.add(ending_daemons_of(dir_.path()));
+  undo_.add("auditctl -D -k " + key_);
   shell("auditctl -b 8192");
   write_files(setup);
   if (setup.prepare)
@@ -132,7 +135,6 @@ PrivateAuditd::PrivateAuditd(const Setup& setup)
   if (setup.syslog)
     start_syslog();
   start();
-  undo_.add("auditctl -D -k " + key_);
   if (setup.rules)
     for (const char* arch : {"b64", "b32"})
       add_rule(
@@ -232,7 +234,6 @@ void PrivateAuditd::start() {
   run({"auditd", "-c", dir_.path(), "-s", "enable"});
   eventually(10, [&] { return kernel_status("pid") > 0; });
   auditd_ = static_cast<pid_t>(kernel_status("pid"));
-  undo_.add(ending(auditd_, dir_.path()));
   // The plugin is ready when it has written its state.
   if (!eventually(10, [&] { return std::filesystem::exists(path("state")); }))
     throw std::runtime_error("the plugin did not start; its log: " +
@@ -251,7 +252,6 @@ void PrivateAuditd::start_syslog() {
   syslogd_ = spawn({"rsyslogd", "-n", "-f", path("rsyslog.conf"), "-i",
                     path("rsyslog.pid")});
   eventually(10, [&] { return std::filesystem::exists(path("log")); });
-  undo_.add(ending(syslogd_, dir_.path()));
 }
 
 void PrivateAuditd::stop_syslog() {
