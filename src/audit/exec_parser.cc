@@ -138,7 +138,7 @@ class Arguments {
     if (begins)
       exec_.argv.emplace_back();
     exec_.argv.back() += decoded(value);
-    next_piece_ = whole ? 0 : *number + 1;
+    next_piece_ = number ? *number + 1 : 0;
   }
 
   AuditExec& exec_;
