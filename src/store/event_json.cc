@@ -44,9 +44,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AuditId, sec, ms, serial, node)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EnvVar, name, value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(
     ExecEvent, capture, origin, missed, time_us, exec_ns, audit, env,
-    executable, argv, argv_truncated, comm, cwd, pid, ppid, parent_executable,
-    start_ticks, uid, euid, gid, egid, auid, ses, user, login_user, tty, key,
-    syscall, cgroup, container, secure, no_interpreter)
+    env_truncated, executable, argv, argv_truncated, comm, cwd, pid, ppid,
+    parent_executable, start_ticks, uid, euid, gid, egid, auid, ses, user,
+    login_user, tty, key, syscall, cgroup, container, secure, no_interpreter)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LibraryFact, named, path,
                                                 exists, owner, mode, size,
                                                 mtime_us, sha256,
