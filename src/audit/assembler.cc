@@ -44,31 +44,26 @@ void Assembler::on_record(std::string_view line) {
 }
 
 void Assembler::on_syscall(const Record& record) {
-  const std::optional<SyscallRecord> syscall = scan_syscall(record.body);
+  std::optional<SyscallRecord> syscall = scan_syscall(record.body);
   if (!syscall) {
     metrics_.add(Metric::kRecordsMalformed);
     return;
   }
   if (!syscall->success)
     return;
-  const std::string_view name =
-      syscalls_.name_of(syscall->arch, syscall->syscall);
-  ExecRecord exec{record.id, syscall->pid, syscall->ppid,
-                  name,      syscall->exe, syscall->key};
+  syscall->id = record.id;
+  syscall->exec = syscalls_.name_of(syscall->arch, syscall->syscall);
   if (has_key(syscall->key, kPreloadFileKey))
-    handler_.on_preload_file(exec);
+    handler_.on_preload_file(*syscall);
   // A repeated record adds nothing to an event that is open.
-  if (name.empty() || (!open_.empty() && open_.contains(record.id)))
+  if (syscall->exec.empty() || (!open_.empty() && open_.contains(record.id)))
     return;
-  exec.loader = exec.exe.is_hex ? is_loader(exec.exe.decoded())
-                                : is_loader(exec.exe.text);
-  const ExecVerdict verdict = handler_.on_exec(exec);
-  if (verdict.keep)
-    open_event(exec, verdict.token, record);
+  if (const auto token = handler_.on_exec(*syscall))
+    open_event(*syscall, *token, record.text);
 }
 
-void Assembler::open_event(const ExecRecord& exec, uint64_t token,
-                           const Record& record) {
+void Assembler::open_event(const SyscallRecord& exec, uint64_t token,
+                           std::string_view text) {
   if (open_.size() == kMaxOpen)
     end_oldest();
   OpenEvent event;
@@ -76,13 +71,11 @@ void Assembler::open_event(const ExecRecord& exec, uint64_t token,
   event.opened_ns = clock_.monotonic_ns();
   event.scanned.pid = exec.pid;
   event.scanned.ppid = exec.ppid;
-  event.scanned.syscall = exec.syscall;
-  event.scanned.success = true;
+  event.scanned.syscall = exec.exec;
   event.scanned.exe = exec.exe.decoded();
   event.scanned.key = exec.key.decoded();
   std::replace(event.scanned.key.begin(), event.scanned.key.end(), '\x01', ',');
-  append(open_.emplace(exec.id.audit_id(), std::move(event)).first,
-         record.text);
+  append(open_.emplace(exec.id.audit_id(), std::move(event)).first, text);
 }
 
 void Assembler::append(OpenEvents::iterator event, std::string_view text) {
@@ -119,7 +112,10 @@ Assembler::OpenEvents::const_iterator Assembler::oldest() const {
 }
 
 void Assembler::end_oldest() {
-  const auto event = open_.find(oldest()->first);
+  end_early(open_.find(oldest()->first));
+}
+
+void Assembler::end_early(OpenEvents::iterator event) {
   if (!event->second.complete)
     cut(event->second);
   end(event);
@@ -138,13 +134,14 @@ void Assembler::end(OpenEvents::const_iterator event) {
   if (handler_.wanted(ended.token) == AuditHandler::Wanted::kNo)
     return;
   Result<AuditExec> parsed = parser_.parse(ended.records);
-  // The scan and libauparse read the same text; should they ever disagree on
-  // whose exec it was, the scan is what the owner decided on.
+  // Both read the same text. Should they disagree about the pid, the handler's
+  // decision was made on that of the scan.
   if (!parsed || parsed->pid != ended.scanned.pid) {
     cut(ended);
-    parsed = std::move(ended.scanned);
+    parsed = ended.scanned;
   }
   parsed->id = node.key();
+  parsed->syscall = std::move(ended.scanned.syscall);
   handler_.on_exec_event(ended.token, *std::move(parsed));
 }
 
@@ -152,15 +149,10 @@ void Assembler::expire() {
   const int64_t opened_before = clock_.monotonic_ns() - kEventTimeoutNs;
   for (auto event = open_.begin(); event != open_.end();) {
     const auto current = event++;
-    if (current->second.complete && current->second.opened_ns > opened_before) {
+    if (current->second.opened_ns <= opened_before)
+      end_early(current);
+    else if (current->second.complete)
       complete(current);
-      continue;
-    }
-    if (current->second.opened_ns > opened_before)
-      continue;
-    if (!current->second.complete)
-      cut(current->second);
-    end(current);
   }
 }
 

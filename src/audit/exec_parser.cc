@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/audit/exec_parser.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
+#include <optional>
 #include <utility>
 
 #include <auparse.h>
@@ -15,10 +16,8 @@ namespace preload {
 namespace {
 
 template <class T>
-bool read_number(std::string_view text, T& number, int base = 10) {
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number, base);
-  return error == std::errc{} && rest == end;
+void read_number(std::string_view text, T& number) {
+  number = parse_number<T>(text).value_or(number);
 }
 
 std::string decoded(std::string_view value) {
@@ -37,35 +36,20 @@ void for_each_field(auparse_state_t* state, Use use) {
   }
 }
 
-// A SYSCALL record while its fields are taken.
-struct Syscall {
-  AuditExec& exec;
-  uint32_t arch = 0;
-  uint32_t number = 0;
-  unsigned seen = 0;  // bit i: kSyscallFields[i]
-};
+template <auto member>
+void number(AuditExec& exec, std::string_view value) {
+  read_number(value, exec.*member);
+}
+template <auto member>
+void encoded(AuditExec& exec, std::string_view value) {
+  exec.*member = decoded(value);
+}
 
 struct SyscallField {
   std::string_view name;
-  void (*take)(Syscall&, std::string_view value);
+  void (*take)(AuditExec&, std::string_view value);
 };
-
-template <auto member>
-void number(Syscall& syscall, std::string_view value) {
-  read_number(value, syscall.exec.*member);
-}
-template <auto member>
-void encoded(Syscall& syscall, std::string_view value) {
-  syscall.exec.*member = decoded(value);
-}
-
-constexpr std::array<SyscallField, 14> kSyscallFields{{
-    {"arch",
-     [](Syscall& s, std::string_view v) { read_number(v, s.arch, 16); }},
-    {"syscall",
-     [](Syscall& s, std::string_view v) { read_number(v, s.number); }},
-    {"success",
-     [](Syscall& s, std::string_view v) { s.exec.success = v == "yes"; }},
+constexpr std::array<SyscallField, 11> kSyscallFields{{
     {"ppid", number<&AuditExec::ppid>},
     {"pid", number<&AuditExec::pid>},
     {"auid", number<&AuditExec::auid>},
@@ -73,26 +57,25 @@ constexpr std::array<SyscallField, 14> kSyscallFields{{
     {"gid", number<&AuditExec::gid>},
     {"euid", number<&AuditExec::euid>},
     {"egid", number<&AuditExec::egid>},
-    {"tty", [](Syscall& s, std::string_view v) { s.exec.tty = v; }},
+    {"tty", [](AuditExec& exec, std::string_view v) { exec.tty = v; }},
     {"ses", number<&AuditExec::ses>},
     {"comm", encoded<&AuditExec::comm>},
     {"exe", encoded<&AuditExec::exe>},
 }};
 
 // Of each name the first counts, but libauparse gives several keys as several
-// fields.
-void take_syscall_field(Syscall& syscall, std::string_view name,
+// fields. `seen` has a bit for each of kSyscallFields.
+void take_syscall_field(AuditExec& exec, unsigned& seen, std::string_view name,
                         std::string_view value) {
   if (name == "key") {
-    std::string& keys = syscall.exec.key;
     const std::string key = decoded(value);
-    keys += keys.empty() || key.empty() ? key : ',' + key;
+    exec.key += exec.key.empty() || key.empty() ? key : ',' + key;
     return;
   }
   for (size_t i = 0; i < kSyscallFields.size(); ++i) {
-    if (name == kSyscallFields[i].name && (syscall.seen & (1U << i)) == 0) {
-      syscall.seen |= 1U << i;
-      kSyscallFields[i].take(syscall, value);
+    if (name == kSyscallFields[i].name && (seen & (1U << i)) == 0) {
+      seen |= 1U << i;
+      kSyscallFields[i].take(exec, value);
       return;
     }
   }
@@ -107,12 +90,13 @@ std::string user_name(std::string_view value, uint32_t id) {
 }
 
 void take_interpretations(std::string_view text, AuditExec& exec) {
-  FieldCursor field(text);
-  while (field.next()) {
-    if (field.name() == "UID" && exec.uid_name.empty())
-      exec.uid_name = user_name(field.value(), exec.uid);
-    if (field.name() == "AUID" && exec.auid_name.empty())
-      exec.auid_name = user_name(field.value(), exec.auid);
+  while (!text.empty()) {
+    std::string_view value = next_field(text, ' ');
+    const std::string_view name = next_field(value, '=');
+    if (name == "UID" && exec.uid_name.empty())
+      exec.uid_name = user_name(value, exec.uid);
+    if (name == "AUID" && exec.auid_name.empty())
+      exec.auid_name = user_name(value, exec.auid);
   }
 }
 
@@ -129,35 +113,32 @@ class Arguments {
     if (gap_ || !name.starts_with('a'))
       return;
     name.remove_prefix(1);
-    size_t index = 0;
-    const char* const end = name.data() + name.size();
-    const auto [rest, error] = std::from_chars(name.data(), end, index);
-    if (error != std::errc{})
-      return;
-    name.remove_prefix(static_cast<size_t>(rest - name.data()));
-    if (name != "_len")  // the whole length, in units that vary with kernels
-      append(index, name, value);
+    const size_t digits = std::min(name.find_first_of("[_"), name.size());
+    const auto index = parse_number<size_t>(name.substr(0, digits));
+    name.remove_prefix(digits);
+    if (index && name != "_len")  // the length, in units that vary with kernels
+      append(*index, name, value);
   }
 
  private:
   // `piece` is empty for a whole argument, or "[N]".
   void append(size_t index, std::string_view piece, std::string_view value) {
-    size_t number = 0;
     const bool whole = piece.empty();
-    const bool part = piece.size() > 2 && piece.front() == '[' &&
-                      piece.back() == ']' &&
-                      read_number(piece.substr(1, piece.size() - 2), number);
-    const bool begins = index == exec_.argv.size() && number == 0;
-    const bool continues = part && number > 0 && number == next_piece_ &&
+    const auto number =
+        piece.starts_with('[') && piece.ends_with(']')
+            ? parse_number<size_t>(piece.substr(1, piece.size() - 2))
+            : std::nullopt;
+    const bool begins =
+        index == exec_.argv.size() && (whole || number == size_t{0});
+    const bool continues = number && *number > 0 && *number == next_piece_ &&
                            index + 1 == exec_.argv.size();
-    if ((!whole && !part) || (!begins && !continues)) {
-      gap_ = true;
+    gap_ = !begins && !continues;
+    if (gap_)
       return;
-    }
     if (begins)
       exec_.argv.emplace_back();
     exec_.argv.back() += decoded(value);
-    next_piece_ = part ? number + 1 : 0;
+    next_piece_ = whole ? 0 : *number + 1;
   }
 
   AuditExec& exec_;
@@ -171,8 +152,7 @@ void ExecParser::Destroy::operator()(::opaque* state) const {
   auparse_destroy(state);
 }
 
-ExecParser::ExecParser(State state)
-    : state_(std::move(state)), syscalls_(ExecSyscalls::from_libaudit()) {}
+ExecParser::ExecParser(State state) : state_(std::move(state)) {}
 
 Result<ExecParser> ExecParser::create() {
   State state(auparse_init(AUSOURCE_BUFFER, ""));
@@ -189,8 +169,8 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
       auparse_first_record(state) <= 0)
     return fail("libauparse finds no event");
   AuditExec exec;
-  Syscall syscall{exec};
   Arguments arguments(exec);
+  unsigned seen = 0;
   bool has_syscall = false;
   bool has_cwd = false;
   do {
@@ -198,8 +178,9 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
       case AUDIT_SYSCALL: {
         if (std::exchange(has_syscall, true))
           break;
-        for_each_field(
-            state, [&](auto n, auto v) { take_syscall_field(syscall, n, v); });
+        for_each_field(state, [&](auto n, auto v) {
+          take_syscall_field(exec, seen, n, v);
+        });
         const char* text = auparse_get_record_interpretations(state);
         take_interpretations(text != nullptr ? text : "", exec);
         break;
@@ -219,7 +200,6 @@ Result<AuditExec> ExecParser::parse(std::string_view records) {
   } while (auparse_next_record(state) > 0);
   if (!has_syscall)
     return fail("the event has no SYSCALL record");
-  exec.syscall = syscalls_.name_of(syscall.arch, syscall.number);
   return exec;
 }
 

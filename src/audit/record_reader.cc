@@ -98,8 +98,8 @@ void RecordReader::hand_over(std::string_view line) {
   on_record_(line);
 }
 
-// What is left without a newline was cut: a number at its end may lack digits,
-// so nobody gets it.
+// What is left without a newline was cut. It is dropped, since a number at its
+// end may lack digits.
 void RecordReader::end_of_file() {
   ended_ = true;
   if (filled_ > 0)

@@ -58,14 +58,6 @@ RecordType type_of(std::string_view name) {
   return RecordType::kOther;
 }
 
-// Takes the front of `text` up to a blank, and the blank.
-std::string_view take_word(std::string_view& text) {
-  const size_t size = std::min(text.find(' '), text.size());
-  const std::string_view word = text.substr(0, size);
-  text.remove_prefix(std::min(size + 1, text.size()));
-  return word;
-}
-
 // The value of the last `key` field; empty when there is none.
 std::string_view last_key(std::string_view text) {
   for (std::string_view before = text; !before.empty();) {
@@ -74,7 +66,7 @@ std::string_view last_key(std::string_view text) {
       break;
     std::string_view word = text.substr(blank);
     if (take(word, " key="))
-      return take_word(word);
+      return next_field(word, ' ');
     before = before.substr(0, blank);
   }
   return {};
@@ -151,21 +143,12 @@ bool is_hex(std::string_view text) {
 
 std::optional<Record> scan_record(std::string_view line) {
   Record record;
-  if (take(line, "node=")) {
-    const size_t blank = line.find(' ');
-    if (blank == std::string_view::npos)
-      return std::nullopt;
-    record.id.node = line.substr(0, blank);
-    line.remove_prefix(blank + 1);
-  }
+  if (take(line, "node="))
+    record.id.node = next_field(line, ' ');
   record.text = line;
   if (!take(line, "type="))
     return std::nullopt;
-  const size_t blank = line.find(' ');
-  if (blank == std::string_view::npos)
-    return std::nullopt;
-  record.type = type_of(line.substr(0, blank));
-  line.remove_prefix(blank + 1);
+  record.type = type_of(next_field(line, ' '));
   RecordId& id = record.id;
   const bool valid = take(line, "msg=audit(") && take_number(line, id.sec) &&
                      take(line, ".") && take_number(line, id.ms) &&
@@ -177,19 +160,6 @@ std::optional<Record> scan_record(std::string_view line) {
   take(line, " ");
   record.body = line;
   return record;
-}
-
-bool FieldCursor::next() {
-  while (!rest_.empty()) {
-    const std::string_view word = take_word(rest_);
-    const size_t equals = word.find('=');
-    if (equals != std::string_view::npos) {
-      name_ = word.substr(0, equals);
-      value_ = word.substr(equals + 1);
-      return true;
-    }
-  }
-  return false;
 }
 
 EncodedValue EncodedValue::of(std::string_view value) {
@@ -211,22 +181,19 @@ std::string EncodedValue::decoded() const {
   return bytes;
 }
 
-std::string_view kernel_part(std::string_view text) {
-  return text.substr(0, text.find(kInterpretedSeparator));
-}
-
-std::string_view interpreted_part(std::string_view text) {
-  const size_t separator = text.find(kInterpretedSeparator);
-  return separator == std::string_view::npos ? std::string_view{}
-                                             : text.substr(separator + 1);
+std::string_view EncodedValue::bytes(std::string& room) const {
+  if (!is_hex)
+    return text;
+  room = decoded();
+  return room;
 }
 
 std::optional<SyscallRecord> scan_syscall(std::string_view body) {
-  body = kernel_part(body);
+  body = body.substr(0, body.find(kInterpretedSeparator));
   SyscallRecord record;
   unsigned seen = 0;
   for (std::string_view rest = body; !rest.empty() && (seen & kExe) == 0;) {
-    if (!take_field(take_word(rest), record, seen))
+    if (!take_field(next_field(rest, ' '), record, seen))
       return std::nullopt;
   }
   if ((seen & kNeeded) != kNeeded)
@@ -239,12 +206,9 @@ bool has_key(const EncodedValue& key, std::string_view name) {
   if (!key.is_hex)
     return key.text == name;
   const std::string keys = key.decoded();
-  for (std::string_view rest = keys; !rest.empty();) {
-    const size_t end = std::min(rest.find(kKeySeparator), rest.size());
-    if (rest.substr(0, end) == name)
+  for (std::string_view rest = keys; !rest.empty();)
+    if (next_field(rest, kKeySeparator) == name)
       return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
   return false;
 }
 

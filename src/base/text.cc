@@ -181,15 +181,6 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-std::optional<uint64_t> parse_unsigned(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size())
-    return std::nullopt;
-  return value;
-}
-
 std::string_view trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos)

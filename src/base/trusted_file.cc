@@ -74,6 +74,23 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
+  std::string content;
+  while (content.size() < limit) {
+    constexpr size_t kStep = size_t{64} << 10;
+    const size_t size = content.size();
+    content.resize(std::min(limit, size + kStep));
+    const ssize_t n =
+        ::read(fd.get(), content.data() + size, content.size() - size);
+    content.resize(size + (n > 0 ? static_cast<size_t>(n) : 0));
+    if (n < 0)
+      return std::nullopt;
+    if (n == 0)
+      break;
+  }
+  return content;
+}
+
 Result<std::string> read_all(const Fd& fd, size_t limit,
                              const std::string& name) {
   std::string content;

@@ -8,9 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "preload/base/log.h"
@@ -24,7 +22,6 @@ namespace {
 constexpr const char* kOnlineCpus = "/sys/devices/system/cpu/online";
 // NR_CPUS of distributions; more would outgrow the filter of the catch-all.
 constexpr unsigned kMaxCpus = 2000;
-constexpr auto kRetirePatience = std::chrono::milliseconds(20);
 
 std::vector<unsigned> online_cpus() {
   const Fd file(::open(kOnlineCpus, O_RDONLY | O_CLOEXEC));
@@ -98,32 +95,23 @@ ExecCapture::~ExecCapture() {
     hangs = true;
     static_cast<void>(listener.release());
   }
-  if (!hangs)
-    return;
-  static_cast<void>(list_.release());
-  for (auto& list : retired_)
-    static_cast<void>(list.release());
+  if (hangs)
+    for (auto& list : lists_)
+      static_cast<void>(list.release());
 }
 
 Status ExecCapture::open_listeners() {
   if (auto probed = probe_connector(); !probed)
     return probed;
   online_ = online_cpus();
-  for (unsigned cpu : online_) {
-    if (Status added = add_pair(ExecListener::open(shared_, cpu, {})); !added)
-      return added;
+  std::vector<std::optional<unsigned>> cpus(online_.begin(), online_.end());
+  cpus.push_back(std::nullopt);
+  for (const std::optional<unsigned> cpu : cpus) {
+    auto listener = ExecListener::open(shared_, cpu, online_);
+    if (!listener)
+      return tl::unexpected(listener.error());
+    listeners_.push_back(*std::move(listener));
   }
-  return add_pair(ExecListener::open(shared_, std::nullopt, online_));
-}
-
-Status ExecCapture::add_pair(Result<std::unique_ptr<ExecListener>> first) {
-  if (!first)
-    return tl::unexpected(first.error());
-  auto second = ExecListener::open_beside(**first);
-  listeners_.push_back(std::move(*first));
-  if (!second)
-    return tl::unexpected(second.error());
-  listeners_.push_back(std::move(*second));
   return {};
 }
 
@@ -142,7 +130,7 @@ Status ExecCapture::start(int realtime_priority,
   set_watched(watched);
   if (!listeners_.empty()) {
     if (const Status started = start_listeners(realtime_priority); started)
-      judge(realtime_priority);
+      determine_mode(realtime_priority);
     else if (Status goes_on = do_without(started.error()); !goes_on)
       return goes_on;
   }
@@ -150,30 +138,24 @@ Status ExecCapture::start(int realtime_priority,
   return {};
 }
 
+// The catch-all is last, and serves what no other listener does.
 Status ExecCapture::start_listeners(int realtime_priority) {
   std::vector<unsigned> served;
   std::erase_if(listeners_, [&](const auto& listener) {
     const auto cpu = listener->cpu();
     if (!cpu)
       return false;
-    if (const Status started = listener->start(realtime_priority); !started) {
-      // A cpuset may keep us off this CPU: the catch-all serves it.
-      reason_ = started.error().message();
-      return true;
-    }
-    if (listener->is_first())
+    const Status started = listener->start(realtime_priority);
+    if (started)
       served.push_back(*cpu);
-    return false;
+    else  // a cpuset may keep us off this CPU
+      reason_ = started.error().message();
+    return !started;
   });
-  for (const auto& listener : listeners_) {
-    if (listener->cpu())
-      continue;
-    if (Status all = listener->serve_all_but(served); !all)
-      return all;
-    if (Status started = listener->start(realtime_priority); !started)
-      return started;
-  }
-  return {};
+  ExecListener& rest = *listeners_.back();
+  if (Status all = rest.serve_all_but(served); !all)
+    return all;
+  return rest.start(realtime_priority);
 }
 
 Status ExecCapture::release(const std::function<Status()>& confine) {
@@ -184,7 +166,7 @@ Status ExecCapture::release(const std::function<Status()>& confine) {
   return {};
 }
 
-void ExecCapture::judge(int realtime_priority) {
+void ExecCapture::determine_mode(int realtime_priority) {
   mode_ = reason_.empty() ? CaptureMode::kRealtime : CaptureMode::kNice;
   for (const auto& listener : listeners_) {
     if (listener->scheduling() == Scheduling::kRealtime)
@@ -206,10 +188,11 @@ void ExecCapture::judge(int realtime_priority) {
 
 bool ExecCapture::arm() {
   shared_.armed.store(true);
-  const bool pending =
-      std::any_of(listeners_.begin(), listeners_.end(),
-                  [](const auto& l) { return l->ring().used() > 0; });
-  return !pending;
+  for (const auto& listener : listeners_)
+    for (const ByteRing& ring : listener->rings())
+      if (ring.used() > 0)
+        return false;
+  return true;
 }
 
 void ExecCapture::clear_wake() {
@@ -218,28 +201,24 @@ void ExecCapture::clear_wake() {
       ::read(shared_.wake.get(), &count, sizeof count);
 }
 
-void ExecCapture::drain(const TakeNotice& take) {
+void ExecCapture::drain(std::vector<ExecNotice>& notices) {
   shared_.armed.store(false);
   for (const auto& listener : listeners_) {
-    ByteRing& ring = listener->ring();
-    while (const auto message = ring.front()) {
-      if (const auto notice = parse_notice(*message)) {
-        if (notice->truncated)
-          shared_.metrics.add(Metric::kSnapshotsTruncated);
-        take(*notice,
-             notice->kind == SnapshotKind::kWatched
-                 ? std::make_unique<ExecSnapshot>(decode_snapshot(*message))
-                 : nullptr);
+    for (ByteRing& ring : listener->rings()) {
+      while (const auto message = ring.front()) {
+        if (auto notice = parse_notice(*message)) {
+          if (notice->snapshot && notice->snapshot->env_truncated)
+            shared_.metrics.add(Metric::kSnapshotsTruncated);
+          notices.push_back(*std::move(notice));
+        }
+        ring.release();
       }
-      ring.release();
     }
   }
 }
 
 void ExecCapture::register_with(Watchdog& watchdog) {
   for (const auto& listener : listeners_) {
-    if (!listener->is_first())
-      continue;
     watches_.push_back(watchdog.watch(
         {listener->cpu() ? fmt::format("listener of CPU {}", *listener->cpu())
                          : "listener of the other CPUs",
@@ -278,20 +257,10 @@ void ExecCapture::follow_cpus() {
 
 void ExecCapture::set_watched(std::span<const std::string> names) {
   auto next = std::make_unique<WatchList>(names);
+  if (!lists_.empty() && *next == *lists_.back())
+    return;
   shared_.watched.store(next.get());
-  if (list_)
-    retired_.push_back(std::move(list_));
-  list_ = std::move(next);
-  const auto free = [&](const std::unique_ptr<WatchList>& list) {
-    return std::none_of(
-        listeners_.begin(), listeners_.end(),
-        [&](const auto& l) { return l->in_use() == list.get(); });
-  };
-  const auto deadline = std::chrono::steady_clock::now() + kRetirePatience;
-  while (!std::all_of(retired_.begin(), retired_.end(), free) &&
-         std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-  std::erase_if(retired_, free);
+  lists_.push_back(std::move(next));
 }
 
 }  // namespace preload

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/exec_listener.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,10 +13,8 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <string>
 #include <utility>
-
-#include "preload/base/clock.h"
-#include "preload/capture/proc_event.h"
 
 namespace preload {
 namespace {
@@ -25,10 +22,10 @@ namespace {
 // Some 5,000 exec messages of 100 bytes with the kernel's overhead, should a
 // CPU be kept from its listener for long.
 constexpr int kSocketBuffer = 4 << 20;
-// Wake the owner although no watched variable was seen.
+// Above this the owner is woken although no watched variable was seen.
 constexpr size_t kRingHigh = kMaxSnapshot / 64;
 
-// Ends a recv(2); nobody else has a use for it here.
+// Ends a recv(2). Not used otherwise in this process.
 constexpr int kStopSignal = SIGUSR2;
 // A read takes milliseconds at most, unless it hangs.
 constexpr auto kStopPatience = std::chrono::milliseconds(200);
@@ -42,15 +39,18 @@ bool let_stop_signal_interrupt() {
   return ::sigaction(kStopSignal, &action, nullptr) == 0;
 }
 
-// 0 or an errno.
-int pin_thread(pthread_t thread, unsigned cpu) {
-  cpu_set_t* set = CPU_ALLOC(cpu + 1);
-  const size_t size = CPU_ALLOC_SIZE(cpu + 1);
+Status pin_thread(pthread_t thread, std::optional<unsigned> cpu) {
+  if (!cpu)
+    return {};
+  cpu_set_t* set = CPU_ALLOC(*cpu + 1);
+  const size_t size = CPU_ALLOC_SIZE(*cpu + 1);
   CPU_ZERO_S(size, set);
-  CPU_SET_S(cpu, size, set);
+  CPU_SET_S(*cpu, size, set);
   const int error = ::pthread_setaffinity_np(thread, size, set);
   CPU_FREE(set);
-  return error;
+  if (error != 0)
+    return fail(fmt::format("cannot pin a listener to CPU {}", *cpu), error);
+  return {};
 }
 
 void signal_event(const Fd& event) {
@@ -66,30 +66,17 @@ Result<std::unique_ptr<ExecListener>> ExecListener::open(
     std::span<const unsigned> served) {
   auto filter =
       cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
-  auto socket = open_connector(filter, kSocketBuffer);
-  if (!socket)
-    return tl::unexpected(socket.error());
-  auto ring = ByteRing::create(kRingBytes);
-  if (!ring)
-    return tl::unexpected(ring.error());
+  auto connector = Connector::open(filter, kSocketBuffer);
+  if (!connector)
+    return tl::unexpected(connector.error());
   std::unique_ptr<ExecListener> listener(
-      new ExecListener(shared, cpu, std::move(*socket), std::move(*ring)));
-  listener->pulse_ = std::make_shared<Pulse>();
-  return listener;
-}
-
-Result<std::unique_ptr<ExecListener>> ExecListener::open_beside(
-    const ExecListener& first) {
-  Fd socket(::fcntl(first.socket_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!socket)
-    return fail("cannot share a connector socket", errno);
-  auto ring = ByteRing::create(kRingBytes);
-  if (!ring)
-    return tl::unexpected(ring.error());
-  std::unique_ptr<ExecListener> listener(new ExecListener(
-      first.shared_, first.cpu_, std::move(socket), std::move(*ring)));
-  listener->pulse_ = first.pulse_;
-  listener->beside_ = true;
+      new ExecListener(shared, cpu, *std::move(connector)));
+  for (size_t i = 0; i < kThreads; ++i) {
+    auto ring = ByteRing::create(kRingBytes);
+    if (!ring)
+      return tl::unexpected(ring.error());
+    listener->rings_.push_back(*std::move(ring));
+  }
   return listener;
 }
 
@@ -97,26 +84,33 @@ Status ExecListener::start(int priority) {
   static const bool kInterruptible = let_stop_signal_interrupt();
   if (!kInterruptible)
     return fail("cannot set a signal handler", errno);
-  std::promise<Status> prepared;
-  auto ready = prepared.get_future();
-  std::promise<Status> confined;
-  confined_ = confined.get_future();
-  thread_ = std::thread([this, priority, &prepared,
-                         confined = std::move(confined)]() mutable {
-    Status status = prepare(priority);
-    const bool good = status.has_value();
-    prepared.set_value(std::move(status));  // the promise is gone after this
-    if (good) {
-      released_.wait(false);
-      status = confine_ ? confine_() : Status();
-      const bool confined_well = status.has_value();
-      confined.set_value(std::move(status));
-      if (confined_well)
-        run();
-    }
-    ended_ = true;
-  });
-  return ready.get();
+  for (size_t i = 0; i < kThreads; ++i) {
+    std::promise<Status> prepared;
+    auto ready = prepared.get_future();
+    workers_[i].thread = std::thread(
+        [this, i, priority, &prepared] { run(i, priority, prepared); });
+    if (Status status = ready.get(); !status)
+      return status;
+  }
+  return {};
+}
+
+// `prepared` is gone as soon as it has a value.
+void ExecListener::run(size_t index, int priority,
+                       std::promise<Status>& prepared) {
+  Worker& worker = workers_[index];
+  Status status = prepare(index, priority);
+  const bool good = status.has_value();
+  prepared.set_value(std::move(status));
+  if (good) {
+    released_.wait(false);
+    status = confine_ ? confine_() : Status();
+    const bool confined = status.has_value();
+    worker.confined.set_value(std::move(status));
+    if (confined)
+      listen(rings_[index]);
+  }
+  worker.ended = true;
 }
 
 Status ExecListener::release(std::function<Status()> confine,
@@ -124,128 +118,119 @@ Status ExecListener::release(std::function<Status()> confine,
   confine_ = std::move(confine);
   since_ns_ = since_ns;
   released_ = true;
-  released_.notify_one();
-  return confined_.get();
+  released_.notify_all();
+  Status result;
+  for (Worker& worker : workers_)
+    if (Status confined = worker.confined.get_future().get(); !confined)
+      result = std::move(confined);
+  return result;
 }
 
 Status ExecListener::serve_all_but(std::span<const unsigned> served) {
   auto filter = exec_filter(served, true);
-  return set_filter(socket_, filter);
+  return connector_.set_filter(filter);
 }
 
 bool ExecListener::stop() {
-  if (!thread_.joinable())
-    return true;
   const auto deadline = std::chrono::steady_clock::now() + kStopPatience;
   stopping_ = true;
   released_ = true;
-  released_.notify_one();
-  // Again and again, since one could come just before recv(2).
-  while (!ended_ && std::chrono::steady_clock::now() < deadline) {
-    ::pthread_kill(thread_.native_handle(), kStopSignal);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  released_.notify_all();
+  bool all_ended = true;
+  for (Worker& worker : workers_) {
+    if (!worker.thread.joinable())
+      continue;
+    // Repeatedly, since a signal may arrive just before recv(2).
+    while (!worker.ended && std::chrono::steady_clock::now() < deadline) {
+      ::pthread_kill(worker.thread.native_handle(), kStopSignal);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    all_ended = all_ended && worker.ended;
   }
-  return ended_;
+  return all_ended;
 }
 
 ExecListener::~ExecListener() {
-  if (thread_.joinable()) {
-    while (!stop()) {
-    }
-    thread_.join();
+  while (!stop()) {
   }
-  if (!beside_)
-    close_connector(std::move(socket_));
+  for (Worker& worker : workers_)
+    if (worker.thread.joinable())
+      worker.thread.join();
 }
 
-Status ExecListener::prepare(int priority) {
-  const std::optional<unsigned> cpu = cpu_;
-  std::string name = cpu ? fmt::format("exec/{}", *cpu) : "exec/rest";
-  if (beside_)
-    name += '+';
+Status ExecListener::prepare(size_t index, int priority) {
+  const std::string name =
+      (cpu_ ? fmt::format("exec/{}", *cpu_) : "exec/rest") +
+      (index == 0 ? "" : "+");
   ::pthread_setname_np(::pthread_self(), name.c_str());
-  if (cpu) {
-    if (const int error = pin_thread(::pthread_self(), *cpu); error != 0)
-      return fail(fmt::format("cannot pin a listener to CPU {}", *cpu), error);
-  }
+  if (Status pinned = pin_thread(::pthread_self(), cpu_); !pinned)
+    return pinned;
   if (priority > 0) {
     sched_param parameter{};
     parameter.sched_priority = priority;
     scheduling_error_ = ::pthread_setschedparam(
         ::pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
-    if (scheduling_error_ == 0) {
-      scheduling_ = Scheduling::kRealtime;
+    if (scheduling_error_ == 0)
       return {};
-    }
   }
   // On Linux a thread has a nice value of its own; 0 means the caller.
-  if (::setpriority(PRIO_PROCESS, 0, -20) == 0) {
-    scheduling_ = Scheduling::kNice;
-  } else if (scheduling_error_ == 0) {
+  const bool nice = ::setpriority(PRIO_PROCESS, 0, -20) == 0;
+  if (!nice && scheduling_error_ == 0)
     scheduling_error_ = errno;
-  }
+  scheduling_ =
+      std::max(scheduling_, nice ? Scheduling::kNice : Scheduling::kNormal);
   return {};
 }
 
 Status ExecListener::pin() {
-  const int error = cpu_ ? pin_thread(thread_.native_handle(), *cpu_) : 0;
-  if (error != 0)
-    return fail(fmt::format("cannot pin a listener to CPU {}", *cpu_), error);
+  for (Worker& worker : workers_)
+    if (Status pinned = pin_thread(worker.thread.native_handle(), cpu_);
+        !pinned)
+      return pinned;
   return {};
 }
 
 bool ExecListener::resting() const {
-  pollfd waiting{socket_.get(), POLLIN, 0};
+  pollfd waiting{connector_.fd(), POLLIN, 0};
   return ::poll(&waiting, 1, 0) == 0;
 }
 
-void ExecListener::run() {
+void ExecListener::listen(ByteRing& ring) {
+  SnapshotReader reader(shared_.proc);
   std::array<std::byte, 512> datagram;
   while (!stopping_.load(std::memory_order_relaxed)) {
     const ssize_t n =
-        ::recv(socket_.get(), datagram.data(), datagram.size(), 0);
+        ::recv(connector_.fd(), datagram.data(), datagram.size(), 0);
     if (n >= 0)
-      take(std::span(datagram).first(static_cast<size_t>(n)));
+      take(std::span(datagram).first(static_cast<size_t>(n)), reader, ring);
     else if (errno == ENOBUFS)
       shared_.metrics.add(Metric::kConnectorOverruns);
   }
 }
 
-void ExecListener::take(std::span<const std::byte> datagram) {
+void ExecListener::take(std::span<const std::byte> datagram,
+                        SnapshotReader& reader, ByteRing& ring) {
   const auto message = parse_exec_message(datagram);
-  // One from before our time is the inventory's, or has ended.
+  // An older exec is read by the inventory, or its process has ended.
   if (!message || message->monotonic_ns < since_ns_)
     return;
-  pulse_->beat();
-  const WatchList* watched = acquire_list();
-  const auto room = ring_.reserve();
+  pulse_.beat();
+  const auto room = ring.reserve();
   const auto outcome =
-      reader_.read(message->pid, message->monotonic_ns, *watched,
-                   room.first(ring_share(room.size())));
+      reader.read(message->pid, message->monotonic_ns, *shared_.watched.load(),
+                  room.first(ring_share(room.size())));
   // After a read that hung, what is shared may be gone.
   if (stopping_)
     return;
-  hazard_.store(nullptr);
   const bool full = outcome.length == 0 || outcome.error == ENOBUFS;
   if (full)
     shared_.metrics.add(Metric::kRingFull);
   if (outcome.length > 0)
-    ring_.commit(outcome.length);
-  const bool urgent = full || outcome.kind == SnapshotKind::kWatched ||
-                      ring_.used() > kRingHigh;
+    ring.commit(outcome.length);
+  const bool urgent =
+      full || outcome.kind == SnapshotKind::kWatched || ring.used() > kRingHigh;
   if (urgent && shared_.armed.exchange(false))
     signal_event(shared_.wake);
-}
-
-// The hazard pointer is set before the list is loaded again, so the owner
-// either sees it or has stored a newer list, which we then see.
-const WatchList* ExecListener::acquire_list() {
-  while (true) {
-    const WatchList* list = shared_.watched.load();
-    hazard_.store(list);
-    if (shared_.watched.load() == list)
-      return list;
-  }
 }
 
 }  // namespace preload

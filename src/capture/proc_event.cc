@@ -71,21 +71,14 @@ Status subscribe(int fd) {
   return {};
 }
 
-Result<Fd> open_socket() {
-  Fd fd(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR));
-  if (!fd)
-    return fail("the kernel offers no process connector (CONFIG_PROC_EVENTS)",
-                errno);
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = CN_IDX_PROC;
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-             sizeof address) != 0)
-    return fail(
-        "cannot join the process connector (needs CAP_NET_ADMIN in "
-        "the initial user namespace)",
-        errno);
-  return fd;
+Status attach(const Fd& socket, std::span<sock_filter> filter) {
+  sock_fprog program{};
+  program.len = static_cast<unsigned short>(filter.size());
+  program.filter = filter.data();
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                   sizeof program) != 0)
+    return fail("cannot filter the process connector", errno);
+  return {};
 }
 
 sock_filter load_word(size_t offset) {
@@ -108,11 +101,10 @@ std::optional<ExecMessage> parse_exec_message(
   if (!from_proc_connector(datagram) || datagram.size() < kExecEnd ||
       load<uint32_t>(datagram, kWhatOffset) != kWhatExec)
     return std::nullopt;
-  ExecMessage notice;
-  notice.pid = load<int32_t>(datagram, kTgidOffset);
-  notice.cpu = load<uint32_t>(datagram, kCpuOffset);
-  notice.monotonic_ns = load<uint64_t>(datagram, kTimeOffset);
-  return notice;
+  ExecMessage message;
+  message.pid = load<int32_t>(datagram, kTgidOffset);
+  message.monotonic_ns = load<uint64_t>(datagram, kTimeOffset);
+  return message;
 }
 
 std::vector<sock_filter> exec_filter(std::span<const unsigned> cpus,
@@ -130,69 +122,71 @@ std::vector<sock_filter> exec_filter(std::span<const unsigned> cpus,
   return filter;
 }
 
-Result<Fd> open_connector(std::span<sock_filter> filter, int buffer_bytes) {
-  auto fd = open_socket();
+Result<Connector> Connector::open(std::span<sock_filter> filter,
+                                  int buffer_bytes) {
+  Fd fd(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR));
   if (!fd)
-    return fd;
-  if (const Status set = set_filter(*fd, filter); !set)
-    return tl::unexpected(set.error());
-  // Forced where we may; else what the system's limit leaves.
-  if (::setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes,
+    return fail("the kernel offers no process connector (CONFIG_PROC_EVENTS)",
+                errno);
+  if (!filter.empty())
+    if (const Status set = attach(fd, filter); !set)
+      return tl::unexpected(set.error());
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = CN_IDX_PROC;
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+             sizeof address) != 0)
+    return fail(
+        "cannot join the process connector (needs CAP_NET_ADMIN in "
+        "the initial user namespace)",
+        errno);
+  // Beyond the system's limit (rmem_max) where privileges allow it.
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes,
                    sizeof buffer_bytes) != 0)
-    ::setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
                  sizeof buffer_bytes);
-  if (const auto subscribed = subscribe(fd->get()); !subscribed)
+  if (const Status subscribed = subscribe(fd.get()); !subscribed)
     return tl::unexpected(subscribed.error());
-  return fd;
+  return Connector(std::move(fd));
 }
 
-Status set_filter(const Fd& socket, std::span<sock_filter> filter) {
-  sock_fprog program{};
-  program.len = static_cast<unsigned short>(filter.size());
-  program.filter = filter.data();
-  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program,
-                   sizeof program) != 0)
-    return fail("cannot filter the process connector", errno);
-  return {};
+Status Connector::set_filter(std::span<sock_filter> filter) const {
+  return attach(socket_, filter);
 }
 
-void close_connector(Fd socket) {
+Connector::~Connector() {
   const std::array<uint32_t, 1> request{PROC_CN_MCAST_IGNORE};
-  if (socket)
-    send_request(socket.get(), request);
+  if (socket_)
+    send_request(socket_.get(), request);
 }
 
 Status probe_connector() {
-  auto fd = open_socket();
-  if (!fd)
-    return tl::unexpected(fd.error());
-  if (const auto subscribed = subscribe(fd->get()); !subscribed)
-    return subscribed;
+  constexpr int kBuffer = 256 << 10;
+  const auto connector = Connector::open({}, kBuffer);
+  if (!connector)
+    return tl::unexpected(connector.error());
   using std::chrono::steady_clock;
   const auto deadline = steady_clock::now() + std::chrono::seconds(1);
-  Status answer = fail(
-      "the process connector does not answer (a container? It needs the "
-      "initial user and pid namespaces)");
   while (steady_clock::now() < deadline) {
-    pollfd ready{fd->get(), POLLIN, 0};
+    pollfd ready{connector->fd(), POLLIN, 0};
     if (::poll(&ready, 1, 100) <= 0)
       continue;
     std::array<std::byte, 512> buffer;
-    const ssize_t n = ::recv(fd->get(), buffer.data(), buffer.size(), 0);
+    const ssize_t n = ::recv(connector->fd(), buffer.data(), buffer.size(), 0);
     if (n < 0)
       continue;
     const auto datagram = std::span(buffer).first(static_cast<size_t>(n));
     if (!from_proc_connector(datagram) ||
         load<uint32_t>(datagram, kWhatOffset) != kWhatAck)
       continue;
-    const auto error = load<uint32_t>(datagram, kPidOffset);
-    answer = error == 0 ? Status()
-                        : fail("the process connector refuses the subscription",
-                               static_cast<int>(error));
-    break;
+    if (const auto error = load<uint32_t>(datagram, kPidOffset); error != 0)
+      return fail("the process connector refuses the subscription",
+                  static_cast<int>(error));
+    return {};
   }
-  close_connector(std::move(*fd));
-  return answer;
+  return fail(
+      "the process connector does not answer (a container? It needs the "
+      "initial user and pid namespaces)");
 }
 
 }  // namespace preload

@@ -52,7 +52,7 @@ void decode_section(Section what, std::string_view text,
       const ProcessStat stat = parse_stat(text);
       snapshot.ppid = stat.ppid;
       snapshot.start_ticks = stat.start_ticks;
-      snapshot.tty_nr = stat.tty_nr;
+      snapshot.tty = tty_name(stat.tty_nr);
       break;
     }
     case Section::kStatus: {
@@ -81,6 +81,7 @@ void decode_section(Section what, std::string_view text,
     }
     case Section::kCgroup:
       snapshot.cgroup = parse_cgroup(text);
+      snapshot.container = container_id(snapshot.cgroup);
       break;
   }
 }
@@ -104,10 +105,11 @@ bool SnapshotWriter::append(std::string_view bytes) {
   return true;
 }
 
-std::span<std::byte> SnapshotWriter::room() const {
+std::span<char> SnapshotWriter::room() const {
   if (size_ == section_ || size_ >= limit_)
     return {};
-  return space_.subspan(size_, limit_ - size_);
+  // char may alias anything.
+  return {reinterpret_cast<char*>(space_.data()) + size_, limit_ - size_};
 }
 
 std::string_view SnapshotWriter::section() const {
@@ -118,27 +120,23 @@ std::string_view SnapshotWriter::section() const {
 }
 
 void SnapshotWriter::end() {
-  if (size_ == section_)
-    return;
-  const size_t length = size_ - section_ - kSectionHeader;
+  const size_t length = section().size();
+  if (length == 0)
+    return abandon();
   for (size_t i = 0; i < 3; ++i)
     space_[section_ + 1 + i] = static_cast<std::byte>(length >> (8 * i));
 }
 
-size_t SnapshotWriter::finish(SnapshotKind kind, int error, int32_t pid,
+size_t SnapshotWriter::finish(SnapshotKind kind, int32_t pid,
                               uint64_t exec_ns) {
   if (space_.size() < kSnapshotHeader)
     return 0;
-  if (kind != SnapshotKind::kWatched) {
-    size_ = kSnapshotHeader;
-    truncated_ = false;
-  }
+  const bool watched = kind == SnapshotKind::kWatched;
   space_[0] = static_cast<std::byte>(kind);
-  space_[1] = static_cast<std::byte>(truncated_ ? 1 : 0);
-  store(space_.data() + 2, static_cast<uint16_t>(error));
+  space_[1] = static_cast<std::byte>(watched && truncated_ ? 1 : 0);
   store(space_.data() + 4, pid);
   store(space_.data() + 8, exec_ns);
-  return size_;
+  return watched ? size_ : kSnapshotHeader;
 }
 
 std::optional<ExecNotice> parse_notice(std::span<const std::byte> message) {
@@ -146,21 +144,14 @@ std::optional<ExecNotice> parse_notice(std::span<const std::byte> message) {
     return std::nullopt;
   ExecNotice notice;
   notice.kind = static_cast<SnapshotKind>(message[0]);
-  notice.truncated = message[1] != std::byte{0};
-  notice.error = load<uint16_t>(message.data() + 2);
   notice.pid = load<int32_t>(message.data() + 4);
   notice.exec_ns = load<uint64_t>(message.data() + 8);
-  return notice;
-}
-
-ExecSnapshot decode_snapshot(std::span<const std::byte> message) {
-  ExecSnapshot snapshot;
-  const auto notice = parse_notice(message);
-  if (!notice)
-    return snapshot;
-  snapshot.pid = notice->pid;
-  snapshot.exec_ns = notice->exec_ns;
-  snapshot.truncated = notice->truncated;
+  if (notice.kind != SnapshotKind::kWatched)
+    return notice;
+  notice.snapshot = std::make_unique<ExecSnapshot>();
+  notice.snapshot->pid = notice.pid;
+  notice.snapshot->exec_ns = notice.exec_ns;
+  notice.snapshot->env_truncated = message[1] != std::byte{0};
   auto rest = message.subspan(kSnapshotHeader);
   while (rest.size() >= kSectionHeader) {
     const auto what = static_cast<Section>(rest[0]);
@@ -169,10 +160,10 @@ ExecSnapshot decode_snapshot(std::span<const std::byte> message) {
       length |= static_cast<size_t>(rest[1 + i]) << (8 * i);
     rest = rest.subspan(kSectionHeader);
     length = std::min(length, rest.size());
-    decode_section(what, text_of(rest.first(length)), snapshot);
+    decode_section(what, text_of(rest.first(length)), *notice.snapshot);
     rest = rest.subspan(length);
   }
-  return snapshot;
+  return notice;
 }
 
 }  // namespace preload

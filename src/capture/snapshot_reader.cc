@@ -16,35 +16,24 @@ namespace {
 
 constexpr size_t kSmallFileBytes = 4096;
 
-std::span<char> room_for(const SnapshotWriter& out, size_t limit) {
-  const auto room = out.room();
-  // char may alias anything.
-  return {reinterpret_cast<char*>(room.data()), std::min(room.size(), limit)};
-}
-
-// What has been read into the room as a section; none when that is nothing.
-void end_section(std::string_view read, SnapshotWriter& out) {
-  out.advance(read.size());
-  if (read.empty()) {
-    out.abandon();
-  } else {
-    out.end();
-  }
-}
-
 void copy_file(const Fd& dir, const char* path, Section what, size_t limit,
                SnapshotWriter& out) {
   out.begin(what);
-  end_section(read_file(dir.get(), path, room_for(out, limit)), out);
+  const auto room = out.room();
+  out.advance(
+      read_file(dir.get(), path, room.first(std::min(room.size(), limit)))
+          .size());
+  out.end();
 }
 
 void copy_link(const Fd& dir, const char* path, Section what,
                SnapshotWriter& out) {
   out.begin(what);
-  const auto room = room_for(out, kMaxLink);
-  end_section(
-      room.empty() ? std::string_view() : read_link(dir.get(), path, room),
-      out);
+  const auto room = out.room();
+  out.advance(
+      read_link(dir.get(), path, room.first(std::min(room.size(), kMaxLink)))
+          .size());
+  out.end();
 }
 
 }  // namespace
@@ -76,7 +65,7 @@ ReadOutcome SnapshotReader::read(int32_t pid, uint64_t exec_ns,
   } else if (environ.error == 0) {
     outcome.kind = SnapshotKind::kNothing;
   }
-  outcome.length = out.finish(outcome.kind, outcome.error, pid, exec_ns);
+  outcome.length = out.finish(outcome.kind, pid, exec_ns);
   return outcome;
 }
 

@@ -15,7 +15,7 @@ constexpr int64_t kClockSlackUs = 2'000;
 // An exec that takes longer must name the same program to be joined.
 constexpr int64_t kSlowExecUs = 2 * kMicrosPerSecond;
 
-ExecEvent event_of_record(const ExecRecord& record) {
+ExecEvent event_of_record(const SyscallRecord& record) {
   ExecEvent event;
   event.audit = record.id.audit_id();
   event.time_us = event.audit.wall_us();
@@ -45,18 +45,19 @@ void Correlator::refill() {
   offset_.update(options_.audit_wait_ns);
   inbox_.clear();
   refill_(inbox_);
-  for (const Exec& exec : inbox_)
-    parents_.executed(exec.pid);
-  for (Exec& exec : inbox_)
-    add_notice(std::move(exec));
+  for (const ExecNotice& notice : inbox_)
+    parents_.executed(notice.pid);
+  for (ExecNotice& notice : inbox_)
+    add_notice(std::move(notice));
 }
 
-void Correlator::add_notice(Exec&& exec) {
-  if (Exec* held = upgrade_held(exec)) {
+void Correlator::add_notice(ExecNotice&& notice) {
+  if (Exec* held = upgrade_held(notice)) {
     complete(*held);
     settle_if_ready(held->token);
     return;
   }
+  Exec exec(std::move(notice));
   exec.token = next_token_++;
   complete(exec);
   waiting_.add(std::move(exec), clock_.monotonic_ns() + options_.audit_wait_ns);
@@ -64,24 +65,24 @@ void Correlator::add_notice(Exec&& exec) {
 
 // A notice that comes after its audit event is the better source, unless its
 // listener could not read either. It is older than the record of its exec.
-Exec* Correlator::upgrade_held(Exec& noticed) {
+Exec* Correlator::upgrade_held(ExecNotice& notice) {
   const int64_t exec_us =
-      offset_.wall_of(noticed.exec_ns) + offset_.set_back_us();
-  const auto [begin, end] = held_.equal_range(noticed.pid);
+      offset_.wall_of(notice.exec_ns) + offset_.set_back_us();
+  const auto [begin, end] = held_.equal_range(notice.pid);
   for (auto it = begin; it != end; ++it) {
     Exec& exec = audited_.at(it->second);
     if (exec.notice || exec_us + kClockSlackUs < exec.audit->id.wall_us() ||
-        static_cast<int64_t>(noticed.exec_ns) > exec.asked_ns ||
-        (noticed.snapshot &&
-         !same_program(noticed.snapshot->executable, exec.audit->exe)))
+        static_cast<int64_t>(notice.exec_ns) > exec.asked_ns ||
+        (notice.snapshot &&
+         !same_program(notice.snapshot->executable, exec.audit->exe)))
       continue;
-    exec.notice = noticed.notice;
-    exec.exec_ns = noticed.exec_ns;
+    exec.notice = notice.kind;
+    exec.exec_ns = notice.exec_ns;
     if (!is_read(exec))
       return &exec;
-    std::swap(exec.snapshot, noticed.snapshot);
-    if (exec.snapshot && exec.snapshot->truncated && noticed.snapshot)
-      adopt_env(*exec.snapshot, std::move(*noticed.snapshot));
+    std::swap(exec.snapshot, notice.snapshot);
+    if (exec.snapshot && exec.snapshot->env_truncated && notice.snapshot)
+      adopt_env(*exec.snapshot, std::move(*notice.snapshot));
     recount(exec);
     exec.capture = Capture::kExec;
     exec.due_ns = 0;
@@ -112,54 +113,57 @@ void Correlator::recount(Exec& exec) {
 
 // ---- Audit events
 
-std::optional<Exec> Correlator::match(const ExecRecord& record,
+std::optional<Exec> Correlator::match(const SyscallRecord& record,
                                       std::string_view exe) {
-  const int64_t begun_us = record.id.audit_id().wall_us() - offset_.us();
+  const int64_t begun_us = record.id.wall_us() - offset_.us();
   return waiting_.take(record.pid,
                        begun_us - offset_.set_back_us() - kClockSlackUs,
                        begun_us + kSlowExecUs, exe);
 }
 
-ExecVerdict Correlator::on_exec(const ExecRecord& record) {
+std::optional<uint64_t> Correlator::on_exec(const SyscallRecord& record) {
   if (replays_.seen(record)) {
     metrics_.add(Metric::kEventsReplayed);
-    return ExecVerdict::drop();
+    return std::nullopt;
   }
   parents_.executed(record.pid);
-  std::string exe = record.exe.decoded();
+  std::string room;
+  const std::string_view exe = record.exe.bytes(room);
   auto found = match(record, exe);
   if (!found) {
     refill();
     found = match(record, exe);
   }
-  const int64_t audit_us = record.id.audit_id().wall_us();
+  const int64_t audit_us = record.id.wall_us();
+  const bool loader = is_loader(exe);
   const bool settled = found && found->settled != Exec::Settled::kNo;
   const bool nothing =  // nearly all of them
-      found && found->notice == SnapshotKind::kNothing && !record.loader;
+      found && found->notice == SnapshotKind::kNothing && !loader;
   if (settled || nothing) {
     replace_late_reads(record.pid, audit_us, exe, nullptr);
     if (settled)
-      correct(*found, record);
+      correct(*found, record, loader);
     else
       coverage_.captured(Capture::kExec, audit_us);
-    return ExecVerdict::drop();
+    return std::nullopt;
   }
   Exec exec = found ? *std::move(found) : Exec();
   exec.pid = record.pid;
-  exec.loader = record.loader;
+  exec.loader = loader;
   exec.audit = std::make_unique<AuditExec>();
   exec.audit->id = record.id.audit_id();
   exec.audit->pid = record.pid;
-  exec.audit->exe = std::move(exe);
+  exec.audit->exe = exe;
   return keep(std::move(exec));
 }
 
 // The audit event of an exec that was settled without it.
-void Correlator::correct(const Exec& settled, const ExecRecord& record) {
+void Correlator::correct(const Exec& settled, const SyscallRecord& record,
+                         bool loader) {
   if (settled.settled == Exec::Settled::kMissed)
     return;
   const int64_t time_us = offset_.wall_of(settled.exec_ns);
-  if (!record.loader || settled.options_seen) {
+  if (!loader || settled.options_seen) {
     coverage_.audited_later(time_us, std::nullopt);
     return;
   }
@@ -169,7 +173,7 @@ void Correlator::correct(const Exec& settled, const ExecRecord& record) {
   give(std::move(event));
 }
 
-ExecVerdict Correlator::keep(Exec&& exec) {
+std::optional<uint64_t> Correlator::keep(Exec&& exec) {
   if (exec.token == 0)
     exec.token = next_token_++;
   const uint64_t token = exec.token;
@@ -179,7 +183,7 @@ ExecVerdict Correlator::keep(Exec&& exec) {
     replace_late_reads(exec.pid, exec.audit->id.wall_us(), exec.audit->exe,
                        nullptr);
     settle(exec);
-    return ExecVerdict::drop();
+    return std::nullopt;
   }
   exec.needs_records = true;
   Exec& kept = audited_.emplace(token, std::move(exec)).first->second;
@@ -191,7 +195,7 @@ ExecVerdict Correlator::keep(Exec&& exec) {
   }
   replace_late_reads(kept.pid, kept.audit->id.wall_us(), kept.audit->exe,
                      &kept);
-  return ExecVerdict::keep_as(token);
+  return token;
 }
 
 // An event is wanted to report what was found, or what was missed.
@@ -218,7 +222,7 @@ void Correlator::on_exec_event(uint64_t token, AuditExec&& exec) {
   settle_if_ready(token);
 }
 
-void Correlator::on_preload_file(const ExecRecord& record) {
+void Correlator::on_preload_file(const SyscallRecord& record) {
   ExecEvent event = event_of_record(record);
   event.origin = Origin::kPreloadFile;
   out_.on_preload_file(std::make_shared<const ExecEvent>(std::move(event)));
@@ -279,7 +283,7 @@ void Correlator::settle(Exec& exec) {
   const int64_t audit_us = exec.audit->id.wall_us();
   if (exec.snapshot || exec.loader || exec.capture == Capture::kNone) {
     ExecEvent event =
-        exec.snapshot ? event_of(*exec.snapshot, exec.capture) : ExecEvent{};
+        exec.snapshot ? ExecEvent(std::move(*exec.snapshot)) : ExecEvent();
     event.capture = exec.capture;
     event.missed = exec.reason;
     add_audit(event, std::move(*exec.audit));
@@ -314,8 +318,8 @@ void Correlator::settle_unaudited(Exec& exec) {
   }
   if (!exec.snapshot)
     return;
-  ExecEvent event =
-      event_of(*exec.snapshot, missed ? Capture::kNone : Capture::kExec);
+  ExecEvent event(std::move(*exec.snapshot));
+  event.capture = missed ? Capture::kNone : Capture::kExec;
   event.origin = Origin::kUnaudited;
   event.missed = MissReason::kUnreadable;
   event.time_us = time_us;
@@ -344,7 +348,7 @@ void Correlator::advance() {
 void Correlator::finish() {
   refill();
   settle_due(true);
-  // Whose records did not come.
+  // The records of these did not come.
   while (!audited_.empty())
     settle_and_erase(audited_.begin());
   waiting_.expire(clock_.monotonic_ns(), true,

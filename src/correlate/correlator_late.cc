@@ -23,7 +23,7 @@ void Correlator::complete(Exec& exec) {
   if (!exec.snapshot)
     return;
   ExecSnapshot& snapshot = *exec.snapshot;
-  if (snapshot.truncated && is_read(exec))
+  if (snapshot.env_truncated && is_read(exec))
     request(exec, {What::kEnvironment, exec.pid, exec.token,
                    snapshot.executable, offset_.wall_of(snapshot.exec_ns)});
   if (!snapshot.parent_executable.empty())
@@ -76,7 +76,7 @@ void Correlator::on_late_result(LateResult&& result) {
 void Correlator::take_read(Exec& exec, LateResult&& result) {
   LateRead& read = result.read;
   if (is_read(exec)) {  // what its snapshot lacked
-    if (exec.snapshot && read.snapshot && !read.snapshot->truncated)
+    if (exec.snapshot && read.snapshot && !read.snapshot->env_truncated)
       adopt_env(*exec.snapshot, std::move(*read.snapshot));
     recount(exec);
     return;

@@ -8,19 +8,10 @@ namespace {
 
 constexpr int64_t kDayUs = 86'400 * kMicrosPerSecond;
 
-Metric metric_of(MissReason reason) {
-  switch (reason) {
-    case MissReason::kExited:
-      return Metric::kMissedExited;
-    case MissReason::kDenied:
-      return Metric::kMissedDenied;
-    case MissReason::kReplaced:
-      return Metric::kMissedReplaced;
-    case MissReason::kUnreadable:
-      return Metric::kMissedUnreadable;
-  }
-  return Metric::kMissedUnreadable;
-}
+// By MissReason.
+constexpr std::array<Metric, 4> kMissedMetrics{
+    Metric::kMissedExited, Metric::kMissedDenied, Metric::kMissedReplaced,
+    Metric::kMissedUnreadable};
 
 }  // namespace
 
@@ -42,8 +33,9 @@ void Coverage::captured(Capture how, int64_t time_us) {
 }
 
 void Coverage::missed(MissReason reason, int64_t time_us) {
-  ++day_of(time_us).missed[static_cast<size_t>(reason)];
-  metrics_.add(metric_of(reason));
+  const auto index = static_cast<size_t>(reason);
+  ++day_of(time_us).missed.at(index);
+  metrics_.add(kMissedMetrics.at(index));
 }
 
 void Coverage::unaudited(int64_t time_us) {

@@ -6,8 +6,8 @@
 
 #include <array>
 #include <cerrno>
-#include <ctime>
 #include <span>
+#include <utility>
 
 #include "preload/procfs/proc_files.h"
 #include "preload/procfs/proc_parsers.h"
@@ -21,14 +21,9 @@ constexpr size_t kKeepBytes = size_t{256} * 1024;
 constexpr std::string_view kDeleted = " (deleted)";
 
 int64_t wall_us_of(uint64_t start_ticks, const Clock& clock) {
-  const auto ticks_per_second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  timespec boot{};
-  ::clock_gettime(CLOCK_BOOTTIME, &boot);
-  const int64_t uptime_us = int64_t{boot.tv_sec} * kMicrosPerSecond +
-                            int64_t{boot.tv_nsec} / kNanosPerMicro;
-  return clock.wall_us() - uptime_us +
-         static_cast<int64_t>(start_ticks * kMicrosPerSecond /
-                              ticks_per_second);
+  const auto age_ticks = static_cast<int64_t>(now_ticks() - start_ticks);
+  return clock.wall_us() - age_ticks * kMicrosPerSecond /
+                               static_cast<int64_t>(ticks_per_second());
 }
 
 bool is_gone(int error) {
@@ -85,8 +80,8 @@ LateRead EnvironReader::take(int32_t pid, const WatchList& watched) {
   result.kind = outcome_.kind;
   if (outcome_.kind != SnapshotKind::kWatched)
     return result;
-  result.snapshot = std::make_unique<ExecSnapshot>(
-      decode_snapshot(space.first(outcome_.length)));
+  result.snapshot =
+      std::move(parse_notice(space.first(outcome_.length))->snapshot);
   // Large environments are rare: do not keep their memory.
   if (outcome_.length > kKeepBytes)
     space_.reset(new std::byte[kMaxSnapshot]);

@@ -33,6 +33,7 @@ void visit(Visitor& visitor, Event& event) {
   visitor.value("exec_ns", event.exec_ns);
   visitor.value("audit", event.audit);
   visitor.value("env", event.env);
+  visitor.value("env_truncated", event.env_truncated);
   visitor.value("executable", event.executable);
   visitor.value("argv", event.argv);
   visitor.value("argv_truncated", event.argv_truncated);

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <utility>
@@ -76,15 +74,6 @@ class Reader {
 
 }  // namespace
 
-uint64_t now_ticks(uint64_t seconds_ago) {
-  timespec boot{};
-  ::clock_gettime(CLOCK_BOOTTIME, &boot);
-  const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  const auto seconds = static_cast<uint64_t>(boot.tv_sec);
-  return (seconds - std::min(seconds, seconds_ago)) * ticks +
-         static_cast<uint64_t>(boot.tv_nsec) * ticks / kNanosPerSecond;
-}
-
 size_t take_inventory(const Fd& proc, const WatchList& watched,
                       uint64_t before_ticks, const Clock& clock,
                       const std::atomic<bool>& stop, Pulse& pulse,
@@ -97,7 +86,7 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
     pulse.beat();
     if (pid == ::getpid())
       continue;
-    const LateRead read = reader.read(pid, watched);
+    LateRead read = reader.read(pid, watched);
     if (read.kind == SnapshotKind::kUnread)
       continue;
     ++processes;
@@ -105,7 +94,8 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
         (before_ticks != 0 && read.snapshot->start_ticks >= before_ticks))
       continue;
     read.snapshot->parent_executable = reader.parent_program(*read.snapshot);
-    ExecEvent event = event_of(*read.snapshot, Capture::kLate);
+    ExecEvent event(std::move(*read.snapshot));
+    event.capture = Capture::kLate;
     event.origin = Origin::kInventory;
     event.time_us = clock.wall_us();
     take(std::make_shared<const ExecEvent>(std::move(event)));

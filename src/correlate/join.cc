@@ -18,33 +18,6 @@ void prefer(uint32_t& ours, uint32_t audits) {
 
 }  // namespace
 
-ExecEvent event_of(const ExecSnapshot& snapshot, Capture capture) {
-  ExecEvent event;
-  event.capture = capture;
-  event.exec_ns = snapshot.exec_ns;
-  event.env = snapshot.env;
-  event.executable = snapshot.executable;
-  event.argv = snapshot.argv;
-  event.argv_truncated = snapshot.argv_truncated;
-  event.cwd = snapshot.cwd;
-  event.pid = snapshot.pid;
-  event.ppid = snapshot.ppid;
-  event.parent_executable = snapshot.parent_executable;
-  event.start_ticks = snapshot.start_ticks;
-  event.uid = snapshot.uid;
-  event.euid = snapshot.euid;
-  event.gid = snapshot.gid;
-  event.egid = snapshot.egid;
-  event.auid = snapshot.auid;
-  event.ses = snapshot.ses;
-  event.tty = tty_name(snapshot.tty_nr);
-  event.cgroup = snapshot.cgroup;
-  event.container = container_id(snapshot.cgroup);
-  event.secure = snapshot.secure;
-  event.no_interpreter = snapshot.no_interpreter;
-  return event;
-}
-
 void add_audit(ExecEvent& event, AuditExec&& exec) {
   event.time_us = exec.id.wall_us();
   event.audit = std::move(exec.id);
@@ -73,12 +46,14 @@ void add_audit(ExecEvent& event, AuditExec&& exec) {
 }
 
 bool lost_all(const ExecSnapshot& snapshot) {
-  return snapshot.truncated && snapshot.env.empty();
+  return snapshot.env_truncated && snapshot.env.empty();
 }
 
 void adopt_env(ExecSnapshot& snapshot, ExecSnapshot&& other) {
-  if (other.env.size() > snapshot.env.size())
-    snapshot.env = std::move(other.env);
+  if (other.env.size() <= snapshot.env.size())
+    return;
+  snapshot.env = std::move(other.env);
+  snapshot.env_truncated = other.env_truncated;
 }
 
 bool may_hide_options(const ExecEvent& event) {
@@ -91,7 +66,8 @@ bool may_hide_options(const ExecEvent& event) {
 size_t weight(const ExecSnapshot& snapshot) {
   return sizeof snapshot + weight(snapshot.env, snapshot.argv) +
          snapshot.executable.size() + snapshot.parent_executable.size() +
-         snapshot.cwd.size() + snapshot.cgroup.size();
+         snapshot.cwd.size() + snapshot.tty.size() + snapshot.cgroup.size() +
+         snapshot.container.size();
 }
 
 }  // namespace preload

@@ -3,18 +3,18 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <string>
 
 #include "preload/base/fd.h"
+#include "preload/base/trusted_file.h"
 
 namespace preload {
 namespace {
 
 constexpr std::string_view kSeparators = ": \t\n";
 
-// glibc's own loop, slip and all.
+// The loop of glibc, with its error.
 void strip_comments(std::string& file) {
   size_t rest = file.size();
   while (rest > 0) {
@@ -62,17 +62,8 @@ std::vector<EnvVar> read_preload_file(const std::string& path) {
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
     return {};
-  std::string content(kMaxPreloadFileBytes, '\0');
-  size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t n =
-        ::read(file.get(), content.data() + size, content.size() - size);
-    if (n <= 0)
-      break;
-    size += static_cast<size_t>(n);
-  }
-  content.resize(size);
-  return preload_file_entries(content);
+  return preload_file_entries(
+      read_up_to(file, kMaxPreloadFileBytes).value_or(""));
 }
 
 }  // namespace preload

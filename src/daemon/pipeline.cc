@@ -16,6 +16,7 @@
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
 #include "preload/detect/loader_options.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 namespace {

@@ -17,6 +17,7 @@
 #include "preload/base/thread.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/deliver/sinks.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 namespace {
@@ -139,12 +140,7 @@ Status Pipeline::start_input(StateLines standing) {
   late_ = std::make_unique<LateReader>(capture_->proc(), capture_->watched());
   correlator_ = std::make_unique<Correlator>(
       clock_, metrics_, *this,
-      [this](std::vector<Exec>& execs) {
-        capture_->drain([&](const ExecNotice& notice,
-                            std::unique_ptr<ExecSnapshot> snapshot) {
-          execs.push_back(exec_of(notice, std::move(snapshot)));
-        });
-      },
+      [this](std::vector<ExecNotice>& notices) { capture_->drain(notices); },
       [this](LateRequest&& request) { return late_->post(std::move(request)); },
       Correlator::Options{config_.audit_wait * kNanosPerSecond});
   assembler_ =

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
+
+#include "preload/base/clock.h"
 
 namespace preload {
 
@@ -39,6 +42,19 @@ std::string_view read_file(int dir, const char* path, std::span<char> room) {
 std::string_view read_link(int dir, const char* path, std::span<char> room) {
   const ssize_t n = ::readlinkat(dir, path, room.data(), room.size());
   return {room.data(), n > 0 ? static_cast<size_t>(n) : 0};
+}
+
+uint64_t ticks_per_second() {
+  return static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
+}
+
+uint64_t now_ticks(uint64_t seconds_ago) {
+  timespec boot{};
+  ::clock_gettime(CLOCK_BOOTTIME, &boot);
+  const auto seconds = static_cast<uint64_t>(boot.tv_sec);
+  return (seconds - std::min(seconds, seconds_ago)) * ticks_per_second() +
+         static_cast<uint64_t>(boot.tv_nsec) * ticks_per_second() /
+             kNanosPerSecond;
 }
 
 }  // namespace preload

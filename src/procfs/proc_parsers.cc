@@ -4,29 +4,12 @@
 #include <elf.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+
+#include "preload/base/text.h"
 
 namespace preload {
 namespace {
-
-// Up to the separator, which is taken off `text` with it.
-std::string_view next_field(std::string_view& text, char separator) {
-  const std::string_view field = text.substr(0, text.find(separator));
-  text.remove_prefix(std::min(field.size() + 1, text.size()));
-  return field;
-}
-
-// The number that `text` begins with.
-template <class T>
-std::optional<T> number(std::string_view text, int base = 10) {
-  T value{};
-  const auto result =
-      std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (result.ec != std::errc())
-    return std::nullopt;
-  return value;
-}
 
 // The real and the effective id of a line such as "\nUid:\t0\t0\t0\t0".
 void parse_id_line(std::string_view status, std::string_view label,
@@ -35,8 +18,8 @@ void parse_id_line(std::string_view status, std::string_view label,
   if (at == std::string_view::npos)
     return;
   std::string_view line = status.substr(at + label.size());
-  real = number<uint32_t>(next_field(line, '\t')).value_or(kUnsetId);
-  effective = number<uint32_t>(next_field(line, '\t')).value_or(kUnsetId);
+  real = parse_id(next_field(line, '\t'));
+  effective = parse_id(next_field(line, '\t'));
 }
 
 // Pairs of (type, value) in words of the program's own size.
@@ -64,41 +47,40 @@ Auxv parse_pairs(std::string_view auxv) {
 // Only comm, field 2, can hold blanks and parentheses: what follows its last
 // ')' is safe to split.
 ProcessStat parse_stat(std::string_view stat) {
-  constexpr int kPpid = 4;
-  constexpr int kTty = 7;
-  constexpr int kStart = 22;
-  constexpr int kVsize = 23;
-  constexpr int kEnvStart = 50;
-  constexpr int kEnvEnd = 51;
   ProcessStat result;
-  const size_t open = stat.find('(');
-  const size_t close = stat.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos ||
-      close < open)
+  const size_t comm_end = stat.rfind(')');
+  if (comm_end == std::string_view::npos)
     return result;
-  result.comm = stat.substr(open + 1, close - open - 1);
-  stat.remove_prefix(std::min(close + 2, stat.size()));
-  result.state = stat.empty() ? '\0' : stat.front();
+  stat.remove_prefix(std::min(comm_end + 2, stat.size()));
   uint64_t vsize = 0;
   std::optional<uint64_t> env_start;
-  for (int field = 3; field <= kEnvEnd && !stat.empty(); ++field) {
+  for (int field = 3; field <= 51 && !stat.empty(); ++field) {
     const std::string_view text = next_field(stat, ' ');
-    if (field == kPpid)
-      result.ppid = number<int32_t>(text).value_or(0);
-    else if (field == kTty)
-      result.tty_nr = number<int32_t>(text).value_or(0);
-    else if (field == kStart)
-      result.start_ticks = number<uint64_t>(text).value_or(0);
-    else if (field == kVsize)
-      vsize = number<uint64_t>(text).value_or(0);
-    else if (field == kEnvStart)
-      env_start = number<uint64_t>(text);
-    if (field == kStart)
-      result.valid = result.start_ticks != 0 || text == "0";
-    const auto env_end =
-        field == kEnvEnd ? number<uint64_t>(text) : std::nullopt;
-    if (env_end && env_start && vsize != 0 && *env_end >= *env_start)
-      result.environ_bytes = static_cast<size_t>(*env_end - *env_start);
+    const auto number = parse_number<uint64_t>(text);
+    switch (field) {
+      case 4:
+        result.ppid = parse_number<int32_t>(text).value_or(0);
+        break;
+      case 7:
+        result.tty_nr = parse_number<int32_t>(text).value_or(0);
+        break;
+      case 22:
+        result.valid = number.has_value();
+        result.start_ticks = number.value_or(0);
+        break;
+      case 23:
+        vsize = number.value_or(0);
+        break;
+      case 50:
+        env_start = number;
+        break;
+      case 51:
+        if (number && env_start && vsize != 0 && *number >= *env_start)
+          result.environ_bytes = static_cast<size_t>(*number - *env_start);
+        break;
+      default:
+        break;
+    }
   }
   return result;
 }
@@ -111,7 +93,7 @@ ProcessIds parse_status_ids(std::string_view status) {
 }
 
 uint32_t parse_id(std::string_view text) {
-  return number<uint32_t>(text).value_or(kUnsetId);
+  return parse_number<uint32_t>(next_field(text, '\n')).value_or(kUnsetId);
 }
 
 // The type of the first pair is a small number, so a wrong size shows.
@@ -134,10 +116,10 @@ std::optional<Mapping> next_mapping(std::string_view& maps) {
     Mapping mapping;
     constexpr int kHex = 16;
     mapping.device_major =
-        number<uint32_t>(next_field(line, ':'), kHex).value_or(0);
+        parse_number<uint32_t>(next_field(line, ':'), kHex).value_or(0);
     mapping.device_minor =
-        number<uint32_t>(next_field(line, ' '), kHex).value_or(0);
-    mapping.inode = number<uint64_t>(next_field(line, ' ')).value_or(0);
+        parse_number<uint32_t>(next_field(line, ' '), kHex).value_or(0);
+    mapping.inode = parse_number<uint64_t>(next_field(line, ' ')).value_or(0);
     if (mapping.inode == 0)
       continue;
     mapping.path =

@@ -11,37 +11,18 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <utility>
 
+#include "preload/base/trusted_file.h"
 #include "preload/procfs/proc_files.h"
 #include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {
 
-std::string read_link(int dir, const char* name) {
-  std::string target(PATH_MAX, '\0');
-  const ssize_t n = ::readlinkat(dir, name, target.data(), target.size());
-  target.resize(n < 0 ? 0 : static_cast<size_t>(n));
-  return target;
-}
-
-std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
-  std::string content;
-  while (content.size() < limit) {
-    constexpr size_t kStep = size_t{64} << 10;
-    const size_t size = content.size();
-    content.resize(std::min(limit, size + kStep));
-    const ssize_t n =
-        ::read(fd.get(), content.data() + size, content.size() - size);
-    content.resize(size + (n > 0 ? static_cast<size_t>(n) : 0));
-    if (n < 0)
-      return std::nullopt;
-    if (n == 0)
-      break;
-  }
-  return content;
+std::string link_target(int dir, const char* name) {
+  std::array<char, kMaxLink> room;
+  return std::string(read_link(dir, name, room));
 }
 
 Fd open_in_root(const Fd& root, const std::string& path) {
@@ -76,7 +57,7 @@ std::string own_fd_path(const Fd& fd) {
 }
 
 std::string path_of_fd(const Fd& fd) {
-  return read_link(AT_FDCWD, own_fd_path(fd).c_str());
+  return link_target(AT_FDCWD, own_fd_path(fd).c_str());
 }
 
 std::optional<ProcessDir> ProcessDir::open(int32_t pid) {
@@ -100,7 +81,7 @@ Fd ProcessDir::open_file(const char* name, int flags) const {
 }
 
 std::string ProcessDir::link(const char* name) const {
-  return read_link(dir_.get(), name);
+  return link_target(dir_.get(), name);
 }
 
 std::optional<std::string> ProcessDir::read(const char* name,

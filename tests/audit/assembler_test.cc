@@ -30,25 +30,21 @@ struct Delivered {
 // Keeps every exec under its serial, unless told otherwise.
 class Handler final : public AuditHandler {
  public:
-  ExecVerdict on_exec(const ExecRecord& record) override {
+  std::optional<uint64_t> on_exec(const SyscallRecord& record) override {
     asked.push_back(record.id.serial);
-    loader = record.loader;
-    last_exe = record.exe.decoded();
-    last_syscall = record.syscall;
-    return keep ? ExecVerdict::keep_as(record.id.serial) : ExecVerdict::drop();
+    last_syscall = record.exec;
+    return keep ? std::optional(record.id.serial) : std::nullopt;
   }
   Wanted wanted(uint64_t /*token*/) override { return is_wanted; }
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     delivered.push_back({token, std::move(exec)});
   }
-  void on_preload_file(const ExecRecord& record) override {
+  void on_preload_file(const SyscallRecord& record) override {
     preload_file.emplace_back(to_string(record.id.audit_id()), record.pid);
   }
 
   bool keep = true;
   Wanted is_wanted = Wanted::kYes;
-  bool loader = false;
-  std::string last_exe;
   std::string last_syscall;
   std::vector<uint64_t> asked;
   std::vector<Delivered> delivered;
@@ -97,9 +93,7 @@ TEST_F(AssemblerTest, DropsWhatItsOwnerDrops) {
 }
 
 TEST_F(AssemblerTest, AsksAboutSuccessfulExecsOnly) {
-  AuditExec failed = sample_exec();
-  failed.success = false;
-  feed(event_records(failed));
+  feed(event_records(sample_exec(), {.success = false}));
   feed(event_records(sample_exec(), {.syscall = 2}));
   feed(event_records(sample_exec(), {.arch = 0x40000003, .syscall = 59}));
   EXPECT_TRUE(handler_.asked.empty());
@@ -341,25 +335,23 @@ TEST_F(AssemblerTest, ReportsTheWatchOfThePreloadFile) {
   feed(event_records(exec, {.syscall = 257}));
   exec.key = "etc,preload-file";
   feed(event_records(exec, {.syscall = 82}));
-  exec.success = false;
-  feed(event_records(exec, {.syscall = 257}));
+  feed(event_records(exec, {.syscall = 257, .success = false}));
   const std::vector<std::pair<std::string, int32_t>> want{
       {"1795484879.068:7", 1234}, {"1795484879.068:7", 1234}};
   EXPECT_EQ(handler_.preload_file, want);
   EXPECT_TRUE(handler_.asked.empty());
 }
 
-TEST_F(AssemblerTest, RecognisesALoader) {
-  AuditExec exec = sample_exec();
-  exec.exe = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
-  feed(event_records(exec));
-  EXPECT_TRUE(handler_.loader);
-  exec.exe += " (deleted)";
-  feed(event_records(exec));
-  EXPECT_TRUE(handler_.loader);
-  EXPECT_EQ(handler_.last_exe, exec.exe);
-  feed(event_records(sample_exec()));
-  EXPECT_FALSE(handler_.loader);
+TEST_F(AssemblerTest, NamesTheSyscallOfEachArchitecture) {
+  for (const auto& [arch, syscall, name] :
+       {std::tuple{0xc000003eU, 322U, "execveat"},
+        std::tuple{0x40000003U, 11U, "execve"},
+        std::tuple{0xc000003eU, 0x40000208U, "execve"},
+        std::tuple{0xc00000b7U, 281U, "execveat"}}) {
+    feed(event_records(sample_exec(), {.arch = arch, .syscall = syscall}));
+    EXPECT_EQ(handler_.last_syscall, name);
+    EXPECT_EQ(handler_.delivered.back().exec.syscall, name);
+  }
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ inline std::string untrusted(std::string_view bytes) {
 struct Style {
   uint32_t arch = 0xc000003e;
   uint32_t syscall = 59;
+  bool success = true;
   bool enriched = false;
   bool eoe = true;
 };
@@ -49,7 +50,7 @@ inline std::string syscall_record(const AuditExec& exec, const Style& style) {
       " arch={:x} syscall={} success={} exit=0 a0=55d0 a1=55d8 a2=55e0 a3=8"
       " items=2 ppid={} pid={} auid={} uid={} gid={} euid={} suid={} fsuid={}"
       " egid={} sgid={} fsgid={} tty={} ses={} comm={} exe={} subj=unconfined",
-      style.arch, style.syscall, exec.success ? "yes" : "no", exec.ppid,
+      style.arch, style.syscall, style.success ? "yes" : "no", exec.ppid,
       exec.pid, exec.auid, exec.uid, exec.gid, exec.euid, exec.euid, exec.euid,
       exec.egid, exec.egid, exec.egid, exec.tty, exec.ses, untrusted(exec.comm),
       untrusted(exec.exe));
@@ -129,7 +130,6 @@ inline AuditExec sample_exec(uint64_t serial = 7) {
   exec.pid = 1234;
   exec.ppid = 1200;
   exec.syscall = "execve";
-  exec.success = true;
   exec.auid = 1000;
   exec.uid = exec.euid = 1000;
   exec.gid = exec.egid = 100;

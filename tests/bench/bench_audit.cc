@@ -23,15 +23,15 @@ namespace {
 class Handler final : public AuditHandler {
  public:
   explicit Handler(bool keep) : keep_(keep) {}
-  ExecVerdict on_exec(const ExecRecord& record) override {
+  std::optional<uint64_t> on_exec(const SyscallRecord& record) override {
     benchmark::DoNotOptimize(record.pid);
-    return keep_ ? ExecVerdict::keep_as(1) : ExecVerdict::drop();
+    return keep_ ? std::optional<uint64_t>(1) : std::nullopt;
   }
   Wanted wanted(uint64_t /*token*/) override { return Wanted::kYes; }
   void on_exec_event(uint64_t /*token*/, AuditExec&& exec) override {
     benchmark::DoNotOptimize(exec);
   }
-  void on_preload_file(const ExecRecord& /*record*/) override {}
+  void on_preload_file(const SyscallRecord& /*record*/) override {}
 
  private:
   bool keep_;

@@ -15,7 +15,7 @@ class Nobody final : public ExecHandler {
   void on_preload_file(ExecEventPtr /*event*/) override {}
 };
 
-std::unique_ptr<ExecSnapshot> snapshot_of(const Exec& exec) {
+std::unique_ptr<ExecSnapshot> snapshot_of(const ExecNotice& exec) {
   auto snapshot = std::make_unique<ExecSnapshot>();
   snapshot->pid = exec.pid;
   snapshot->exec_ns = exec.exec_ns;
@@ -30,22 +30,22 @@ void join(benchmark::State& state, bool watched_value) {
   FakeClock clock;
   Metrics metrics;
   Nobody out;
-  std::vector<Exec> execs;
+  std::vector<ExecNotice> execs;
   Correlator correlator(
       clock, metrics, out,
-      [&](std::vector<Exec>& inbox) {
-        for (Exec& exec : execs)
+      [&](std::vector<ExecNotice>& inbox) {
+        for (ExecNotice& exec : execs)
           inbox.push_back(std::move(exec));
         execs.clear();
       },
       [](LateRequest&& /*request*/) { return false; }, {});
   const auto add_notice = [&](int32_t pid) {
-    Exec& exec = execs.emplace_back();
+    ExecNotice& exec = execs.emplace_back();
     exec.pid = pid;
-    exec.notice = SnapshotKind::kNothing;
+    exec.kind = SnapshotKind::kNothing;
     exec.exec_ns = static_cast<uint64_t>(clock.monotonic_ns());
     if (watched_value) {
-      exec.notice = SnapshotKind::kWatched;
+      exec.kind = SnapshotKind::kWatched;
       exec.snapshot = snapshot_of(exec);
     }
   };
@@ -55,21 +55,21 @@ void join(benchmark::State& state, bool watched_value) {
   for ([[maybe_unused]] auto _ : state) {
     const auto pid = static_cast<int32_t>(1 + serial % 30'000);
     add_notice(pid);
-    ExecRecord record;
+    SyscallRecord record;
     record.id.sec = clock.wall_us() / kMicrosPerSecond;
     record.id.ms =
         static_cast<uint32_t>(clock.wall_us() % kMicrosPerSecond / 1000);
     record.id.serial = ++serial;
     record.pid = pid;
     record.exe = EncodedValue{"/usr/bin/id", false};
-    const ExecVerdict verdict = correlator.on_exec(record);
-    if (verdict.keep != watched_value)
+    const auto token = correlator.on_exec(record);
+    if (token.has_value() != watched_value)
       state.SkipWithError("not joined");
-    if (verdict.keep) {
+    if (token) {
       AuditExec exec;
       exec.id = record.id.audit_id();
       exec.pid = pid;
-      correlator.on_exec_event(verdict.token, std::move(exec));
+      correlator.on_exec_event(*token, std::move(exec));
     }
     benchmark::DoNotOptimize(correlator.take_coverage());
   }

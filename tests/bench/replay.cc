@@ -97,17 +97,17 @@ std::vector<Audited> execs_in(std::string_view records) {
 }
 
 // The notice of one exec; `value` empty: nothing watched.
-Exec noticed(const Audited& exec, const Clock& clock,
-             const std::string& value) {
+ExecNotice noticed(const Audited& exec, const Clock& clock,
+                   const std::string& value) {
   const int64_t offset_us = clock.wall_us() - clock.monotonic_ns() / 1000;
-  Exec result;
+  ExecNotice result;
   result.pid = exec.pid;
   result.exec_ns =
       static_cast<uint64_t>((exec.time_us + 1000 - offset_us) * 1000);
-  result.notice = SnapshotKind::kNothing;
+  result.kind = SnapshotKind::kNothing;
   if (value.empty())
     return result;
-  result.notice = SnapshotKind::kWatched;
+  result.kind = SnapshotKind::kWatched;
   auto snapshot = std::make_unique<ExecSnapshot>();
   snapshot->pid = exec.pid;
   snapshot->exec_ns = result.exec_ns;
@@ -129,11 +129,11 @@ int64_t cpu_ns() {
 }
 
 // One pass over the records in `fd`. Gives the CPU time in ns.
-int64_t pass(int fd, std::vector<Exec>&& execs, const Clock& clock,
+int64_t pass(int fd, std::vector<ExecNotice>&& execs, const Clock& clock,
              Recorder& recorder) {
   Metrics metrics;
   // All at the first call, and forgotten by nobody before it is needed.
-  auto refill = [&execs](std::vector<Exec>& out) {
+  auto refill = [&execs](std::vector<ExecNotice>& out) {
     std::move(execs.begin(), execs.end(), std::back_inserter(out));
     execs.clear();
   };
@@ -172,7 +172,7 @@ int run(const std::string& database, const std::string& mode, int passes) {
   size_t serial = 0;
   // The first makes the known value known, and is not counted.
   for (int i = 0; i <= passes; ++i) {
-    std::vector<Exec> notices;
+    std::vector<ExecNotice> notices;
     for (const Audited& exec : execs) {
       const std::string value =
           mode == "nothing" ? ""

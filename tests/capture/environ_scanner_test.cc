@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/environ_scanner.h"
 
-#include <cerrno>
 #include <cstring>
 #include <random>
 #include <string>
@@ -30,10 +29,10 @@ Scan scan(const std::vector<std::string>& names, std::string_view block,
   for (size_t i = 0; i < block.size(); i += piece)
     scanner.feed(block.substr(i, piece));
   scanner.finish();
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 2);
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 2);
   const ExecSnapshot snapshot =
-      decode_snapshot(std::span(memory).first(length));
-  return {snapshot.env, snapshot.truncated, scanner.pairs()};
+      *parse_notice(std::span(memory).first(length))->snapshot;
+  return {snapshot.env, snapshot.env_truncated, scanner.pairs()};
 }
 
 using std::string_literals::operator""s;
@@ -117,12 +116,12 @@ TEST(EnvironScanner, ACutStringLeavesNothingBehind) {
     out.begin(Section::kExe);
     out.append("/bin/x");
     out.end();
-    const size_t length = out.finish(SnapshotKind::kWatched, ENOMEM, 1, 2);
+    const size_t length = out.finish(SnapshotKind::kWatched, 1, 2);
     const ExecSnapshot snapshot =
-        decode_snapshot(std::span(memory).first(length));
+        *parse_notice(std::span(memory).first(length))->snapshot;
     EXPECT_EQ(snapshot.env, (std::vector<EnvVar>{{"A", "1"}}));
     EXPECT_EQ(snapshot.executable, "/bin/x");
-    EXPECT_TRUE(snapshot.truncated);
+    EXPECT_TRUE(snapshot.env_truncated);
   }
 }
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <map>
 #include <string>
@@ -52,20 +51,15 @@ class ExecCaptureTest : public testing::Test {
       GTEST_SKIP() << "no process connector: " << capture_->reason();
   }
 
-  struct Noticed {
-    SnapshotKind kind = SnapshotKind::kNothing;
-    int error = 0;
-    std::unique_ptr<ExecSnapshot> snapshot;
-  };
   // The newest notice of each pid, with those of before.
-  void drain(std::map<pid_t, Noticed>& notices) {
-    capture_->drain([&](const ExecNotice& notice,
-                        std::unique_ptr<ExecSnapshot> snapshot) {
-      notices[notice.pid] = {notice.kind, notice.error, std::move(snapshot)};
-    });
+  void drain(std::map<pid_t, ExecNotice>& notices) {
+    std::vector<ExecNotice> drained;
+    capture_->drain(drained);
+    for (ExecNotice& notice : drained)
+      notices[notice.pid] = std::move(notice);
   }
-  Noticed notice_of(int32_t pid) {
-    std::map<pid_t, Noticed> notices;
+  ExecNotice notice_of(int32_t pid) {
+    std::map<pid_t, ExecNotice> notices;
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < deadline) {
@@ -83,7 +77,8 @@ class ExecCaptureTest : public testing::Test {
 };
 
 TEST_F(ExecCaptureTest, TellsWatchedFromUnwatched) {
-  const Noticed watched = notice_of(run("/bin/true", "PRELOAD_TEST=value 1"));
+  const ExecNotice watched =
+      notice_of(run("/bin/true", "PRELOAD_TEST=value 1"));
   ASSERT_EQ(watched.kind, SnapshotKind::kWatched);
   ASSERT_TRUE(watched.snapshot);
   EXPECT_EQ(watched.snapshot->env,
@@ -99,7 +94,7 @@ TEST_F(ExecCaptureTest, TellsWatchedFromUnwatched) {
 }
 
 TEST_F(ExecCaptureTest, WakesItsOwnerForAWatchedExecOnly) {
-  std::map<pid_t, Noticed> notices;
+  std::map<pid_t, ExecNotice> notices;
   while (!capture_->arm())
     drain(notices);
   pollfd wake{capture_->wake_fd(), POLLIN, 0};
@@ -139,11 +134,11 @@ TEST_F(ExecCaptureTest, MegabytesOfVariables) {
       ::posix_spawn(&pid, name.c_str(), nullptr, nullptr, argv, envp.data()),
       0);
   ::waitpid(pid, nullptr, 0);
-  const Noticed notice = notice_of(pid);
+  const ExecNotice notice = notice_of(pid);
   ASSERT_TRUE(notice.snapshot);
   ASSERT_EQ(notice.snapshot->env.size(), strings.size());
   EXPECT_EQ(notice.snapshot->env.back().value, strings.back().substr(13));
-  EXPECT_FALSE(notice.snapshot->truncated);
+  EXPECT_FALSE(notice.snapshot->env_truncated);
 }
 
 // Nobody drains meanwhile. All on one CPU, so that two rings take it all.
@@ -181,19 +176,19 @@ TEST_F(ExecCaptureTest, AFloodOfVariablesLeavesANoticeOfEachExec) {
     flood.push_back(run_with(42, "PRELOAD_TEST=1"));
   for (int i = 0; i < 4; ++i)
     targets.push_back(run_with(0, "PRELOAD_TEST=target"));
-  std::map<pid_t, Noticed> notices;
+  std::map<pid_t, ExecNotice> notices;
   EXPECT_TRUE(eventually(10, [&] {
     drain(notices);
     return std::all_of(targets.begin(), targets.end(),
                        [&](pid_t pid) { return notices.contains(pid); });
   }));
   for (const pid_t pid : flood) {
-    const Noticed& notice = notices[pid];
+    const ExecNotice& notice = notices[pid];
     EXPECT_TRUE(notice.snapshot ? !notice.snapshot->env.empty()
-                                : notice.error == ENOBUFS);
+                                : notice.kind == SnapshotKind::kUnread);
   }
   for (const pid_t pid : targets) {
-    const Noticed& notice = notices[pid];
+    const ExecNotice& notice = notices[pid];
     ASSERT_TRUE(notice.snapshot);
     EXPECT_EQ(notice.snapshot->env,
               (std::vector<EnvVar>{{"PRELOAD_TEST", "target"}}));

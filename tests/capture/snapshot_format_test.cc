@@ -35,15 +35,16 @@ TEST(SnapshotFormat, DecodesWhatProcSays) {
   const std::vector<uint64_t> auxv{23, 1, 7, 0x7f00, 0, 0};
   section(out, Section::kAuxv,
           {reinterpret_cast<const char*>(auxv.data()), auxv.size() * 8});
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 77, 99);
-  const ExecSnapshot s = decode_snapshot(std::span(memory).first(length));
+  const size_t length = out.finish(SnapshotKind::kWatched, 77, 99);
+  const ExecSnapshot s =
+      *parse_notice(std::span(memory).first(length))->snapshot;
   EXPECT_EQ(s.pid, 77);
   EXPECT_EQ(s.exec_ns, 99U);
   EXPECT_EQ(s.env, (std::vector<EnvVar>{{"LD_PRELOAD", "x"}}));
   EXPECT_EQ(s.executable, "/usr/bin/id");
   EXPECT_EQ(s.ppid, 70);
   EXPECT_EQ(s.start_ticks, 123456U);
-  EXPECT_EQ(tty_name(s.tty_nr), "pts1");
+  EXPECT_EQ(s.tty, "pts1");
   EXPECT_EQ(s.uid, 1000U);
   EXPECT_EQ(s.euid, 0U);
   EXPECT_EQ(s.gid, 100U);
@@ -62,8 +63,9 @@ TEST(SnapshotFormat, AuxvOfA32BitProgram) {
   const std::vector<uint32_t> auxv{32, 0xf7f00000, 23, 0, 7, 0, 0, 0};
   section(out, Section::kAuxv,
           {reinterpret_cast<const char*>(auxv.data()), auxv.size() * 4});
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 1);
-  const ExecSnapshot s = decode_snapshot(std::span(memory).first(length));
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 1);
+  const ExecSnapshot s =
+      *parse_notice(std::span(memory).first(length))->snapshot;
   EXPECT_EQ(s.secure, false);
   EXPECT_EQ(s.no_interpreter, true);
 }
@@ -78,11 +80,12 @@ TEST(SnapshotFormat, SectionsThatDoNotFitLeaveNothingBehind) {
   out.begin(Section::kExe);
   EXPECT_FALSE(out.append("x"));
   out.abandon();
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 1);
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 1);
   EXPECT_EQ(length, memory.size());
-  EXPECT_EQ(decode_snapshot(memory).env, (std::vector<EnvVar>{{"A", "1"}}));
+  EXPECT_EQ(parse_notice(memory)->snapshot->env,
+            (std::vector<EnvVar>{{"A", "1"}}));
   std::vector<std::byte> tiny(kSnapshotHeader - 1);
-  EXPECT_EQ(SnapshotWriter(tiny).finish(SnapshotKind::kNothing, 0, 1, 1), 0U);
+  EXPECT_EQ(SnapshotWriter(tiny).finish(SnapshotKind::kNothing, 1, 1), 0U);
 }
 
 TEST(SnapshotFormat, DecodesNoMatterWhereItIsCut) {
@@ -90,9 +93,12 @@ TEST(SnapshotFormat, DecodesNoMatterWhereItIsCut) {
   SnapshotWriter out(memory);
   section(out, Section::kEnv, "A=1");
   section(out, Section::kStat, "1 (x) S 2");
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 1);
-  for (size_t cut = 0; cut <= length; ++cut)
-    EXPECT_LE(decode_snapshot(std::span(memory).first(cut)).env.size(), 1U);
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 1);
+  for (size_t cut = 0; cut <= length; ++cut) {
+    const auto notice = parse_notice(std::span(memory).first(cut));
+    ASSERT_EQ(notice.has_value(), cut >= kSnapshotHeader);
+    EXPECT_LE(notice ? notice->snapshot->env.size() : 0U, 1U);
+  }
 }
 
 TEST(ExecSnapshot, TtyNames) {

@@ -53,7 +53,7 @@ class SnapshotReaderTest : public testing::Test {
     return reader_->read(kPid, 1, watched_, std::span(space_).first(space));
   }
   [[nodiscard]] ExecSnapshot decoded(const ReadOutcome& outcome) {
-    return decode_snapshot(std::span(space_).first(outcome.length));
+    return *parse_notice(std::span(space_).first(outcome.length))->snapshot;
   }
 
   TempDir dir_;
@@ -116,9 +116,7 @@ TEST_F(SnapshotReaderTest, WithoutRoomForAnyVariableItSaysSo) {
     EXPECT_EQ(outcome.kind, SnapshotKind::kUnread);
     EXPECT_EQ(outcome.error, ENOBUFS);
     EXPECT_EQ(outcome.length, kSnapshotHeader);
-    const auto header = parse_notice(space_);
-    EXPECT_EQ(header->error, ENOBUFS);
-    EXPECT_FALSE(header->truncated);
+    EXPECT_EQ(parse_notice(space_)->kind, SnapshotKind::kUnread);
   }
   std::ofstream(file("environ")) << "B=1\0"s;
   EXPECT_EQ(read(kSnapshotHeader).kind, SnapshotKind::kNothing);
@@ -144,7 +142,7 @@ TEST_F(SnapshotReaderTest, AReadThatFailsMidwayForgesNoValue) {
   EXPECT_EQ(outcome.kind, SnapshotKind::kWatched);
   EXPECT_EQ(outcome.error, EINTR);
   const ExecSnapshot snapshot = decoded(outcome);
-  EXPECT_TRUE(snapshot.truncated);
+  EXPECT_TRUE(snapshot.env_truncated);
   EXPECT_EQ(snapshot.env, (std::vector<EnvVar>{{"A", "first"}}));
   EXPECT_EQ(snapshot.executable, "/bin/x");
   EXPECT_EQ(snapshot.auid, 1000U);
@@ -178,10 +176,10 @@ TEST_F(SnapshotReaderTest, AWholeLongEnvironmentIsNotCut) {
   EXPECT_EQ(outcome.error, 0);
   EXPECT_EQ(decoded(outcome).env,
             (std::vector<EnvVar>{{"A", "1"}, {"A", "2"}}));
-  EXPECT_FALSE(decoded(outcome).truncated);
+  EXPECT_FALSE(decoded(outcome).env_truncated);
 }
 
-TEST(RingShare, EveryExecHasAMarkAndAFewLargeOnesLeaveRoom) {
+TEST(RingShare, EveryExecHasANoticeAndAFewLargeOnesLeaveRoom) {
   EXPECT_GE(ring_share(kRingBytes), size_t{6} << 20);
   size_t free = kRingBytes;
   for (int i = 0; i < 6; ++i)

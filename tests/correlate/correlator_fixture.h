@@ -36,9 +36,9 @@ class CorrelatorTest : public testing::Test {
         reader_(proc_, clock_),
         correlator_(
             clock_, metrics_, out_,
-            [this](std::vector<Exec>& execs) {
-              for (Exec& exec : arrived_)
-                execs.push_back(std::move(exec));
+            [this](std::vector<ExecNotice>& notices) {
+              for (ExecNotice& notice : arrived_)
+                notices.push_back(std::move(notice));
               arrived_.clear();
             },
             [this](LateRequest&& request) {
@@ -53,9 +53,9 @@ class CorrelatorTest : public testing::Test {
   uint64_t notice(int32_t pid, const std::string& value,
                   const std::string& exe = "/bin/x") {
     const auto now = static_cast<uint64_t>(clock_.monotonic_ns());
-    Exec exec = exec_of({SnapshotKind::kNothing, false, 0, pid, now}, nullptr);
+    ExecNotice exec{SnapshotKind::kNothing, pid, now, nullptr};
     if (!value.empty()) {
-      exec.notice = SnapshotKind::kWatched;
+      exec.kind = SnapshotKind::kWatched;
       exec.snapshot = std::make_unique<ExecSnapshot>();
       exec.snapshot->pid = pid;
       exec.snapshot->exec_ns = now;
@@ -67,17 +67,17 @@ class CorrelatorTest : public testing::Test {
   }
 
   // A listener has written the latest notice, but it is not taken yet.
-  Exec delay_notice() {
-    Exec exec = std::move(arrived_.back());
+  ExecNotice delay_notice() {
+    ExecNotice exec = std::move(arrived_.back());
     arrived_.pop_back();
     return exec;
   }
-  void arrive(Exec&& exec) { arrived_.push_back(std::move(exec)); }
+  void arrive(ExecNotice&& exec) { arrived_.push_back(std::move(exec)); }
   // What did not fit the ring.
   void notice_truncated(int32_t pid, std::vector<EnvVar> env) {
     notice(pid, "v");
     arrived_.back().snapshot->env = std::move(env);
-    arrived_.back().snapshot->truncated = true;
+    arrived_.back().snapshot->env_truncated = true;
   }
 
   // What an exec with a watched variable has for its parent's program, when
@@ -98,7 +98,7 @@ class CorrelatorTest : public testing::Test {
                                  int64_t ago_us = 0) {
     AuditExec exec;
     exec.exe = exe;
-    return report(pid, std::move(exec), false, ago_us);
+    return report(pid, std::move(exec), ago_us);
   }
   // The same of a dynamic loader, with as many of its `argc` arguments as came.
   std::optional<uint64_t> record_loader(int32_t pid,
@@ -108,7 +108,7 @@ class CorrelatorTest : public testing::Test {
     exec.exe = "/lib/ld-linux.so.2";
     exec.argv = std::move(argv);
     exec.argc = argc;
-    return report(pid, std::move(exec), true, ago_us);
+    return report(pid, std::move(exec), ago_us);
   }
 
   // The thread "late" does what was requested. New requests wait.
@@ -171,27 +171,30 @@ class CorrelatorTest : public testing::Test {
     return {0, at_exec, late, unaudited, missed};
   }
 
-  std::optional<uint64_t> report(int32_t pid, AuditExec&& exec, bool loader,
-                                 int64_t ago_us) {
-    ExecRecord record;
+  SyscallRecord syscall_record(int32_t pid, EncodedValue exe,
+                               int64_t ago_us = 0) {
+    SyscallRecord record;
     const int64_t begun_us = clock_.wall_us() - ago_us;
-    record.id.sec = begun_us / 1'000'000;
-    record.id.ms = static_cast<uint32_t>(begun_us / 1000 % 1000);
-    record.id.serial = ++serial_;
+    record.id = {begun_us / 1'000'000,
+                 static_cast<uint32_t>(begun_us / 1000 % 1000), ++serial_, ""};
     record.pid = pid;
-    record.exe = EncodedValue{exec.exe, false};
-    record.loader = loader;
-    const ExecVerdict verdict = correlator_.on_exec(record);
+    record.exe = exe;
+    return record;
+  }
+  std::optional<uint64_t> report(int32_t pid, AuditExec&& exec,
+                                 int64_t ago_us) {
+    const SyscallRecord record =
+        syscall_record(pid, EncodedValue{exec.exe, false}, ago_us);
+    const auto token = correlator_.on_exec(record);
     if (!reads_hang_)
       read_late();
-    if (!verdict.keep ||
-        correlator_.wanted(verdict.token) == AuditHandler::Wanted::kNo)
+    if (!token || correlator_.wanted(*token) == AuditHandler::Wanted::kNo)
       return std::nullopt;
     exec.id = record.id.audit_id();
     exec.pid = pid;
     exec.auid = 1000;
-    events_.emplace_back(verdict.token, std::move(exec));
-    return verdict.token;
+    events_.emplace_back(*token, std::move(exec));
+    return token;
   }
 
   TempDir dir_;
@@ -202,7 +205,7 @@ class CorrelatorTest : public testing::Test {
   ExecRecorder out_;
   const std::vector<std::string> names_{"A"};
   WatchList watched_{names_};
-  std::vector<Exec> arrived_;
+  std::vector<ExecNotice> arrived_;
   std::vector<LateRequest> requests_;
   bool queue_full_ = false;
   bool reads_hang_ = false;

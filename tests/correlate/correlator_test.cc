@@ -160,7 +160,7 @@ TEST_F(CorrelatorTest, SaysWhyItMissed) {
 TEST_F(CorrelatorTest, ANoticeThatComesLateIsTheBetterSource) {
   process(7, "A=scrubbed\0"s);
   notice(7, "true");
-  Exec late = delay_notice();
+  ExecNotice late = delay_notice();
   record(7, "/bin/x", 1000);
   arrive(std::move(late));
   advance();
@@ -175,7 +175,7 @@ TEST_F(CorrelatorTest, ANoticeThatComesLateIsTheBetterSource) {
 TEST_F(CorrelatorTest, ANoticeThatComesLateIsFoundThoughTheClockWasSet) {
   for (const int64_t step_us : {-5'000L, 5'000L, -3'600'000'000L}) {
     notice(7, "true");
-    Exec late = delay_notice();
+    ExecNotice late = delay_notice();
     record(7, "/bin/x", 1000);
     clock_.step_wall_us(step_us);
     arrive(std::move(late));
@@ -193,7 +193,7 @@ TEST_F(CorrelatorTest, ANoticeThatComesLateIsFoundThoughTheClockWasSet) {
 TEST_F(CorrelatorTest, ANoticeCorrectsALateReadThatSawNothing) {
   process(7, "B=1\0"s);
   notice(7, "true");
-  Exec late = delay_notice();
+  ExecNotice late = delay_notice();
   EXPECT_FALSE(record(7, "/bin/x", 1000));
   arrive(std::move(late));
   pass(300'000);
@@ -232,18 +232,23 @@ TEST_F(CorrelatorTest, ASteppingClockDoesNotPartWhatBelongsTogether) {
   for (const int64_t step : {int64_t{3'600'000'000}, int64_t{-3'600'000'000}}) {
     // The exec and its audit time are from before the step.
     notice(7, "v");
-    ExecRecord record;
-    record.id = {clock_.wall_us() / 1'000'000,
-                 static_cast<uint32_t>(clock_.wall_us() / 1000 % 1000),
-                 ++serial_, ""};
-    record.pid = 7;
-    record.exe = EncodedValue{"/bin/x", false};
+    const SyscallRecord record =
+        syscall_record(7, EncodedValue{"/bin/x", false});
     clock_.advance_us(500);
     clock_.step_wall_us(step);
-    EXPECT_TRUE(correlator_.on_exec(record).keep);
+    EXPECT_TRUE(correlator_.on_exec(record));
     EXPECT_EQ(metrics_.get(Metric::kMissedExited), 0U);
     pass(10'000'000);
   }
+}
+
+TEST_F(CorrelatorTest, KnowsALoaderByItsPathAsAuditEncodesIt) {
+  notice(7, "");
+  EXPECT_TRUE(correlator_.on_exec(syscall_record(
+      7, EncodedValue::of("2F746D702F6120622F6C642D6C696E75782E736F2E32"))));
+  notice(8, "");
+  EXPECT_FALSE(correlator_.on_exec(
+      syscall_record(8, EncodedValue::of("2F746D702F612062"))));
 }
 
 TEST_F(CorrelatorTest, PathsInAChrootDifferAtTheirBeginning) {
@@ -307,7 +312,7 @@ TEST_F(CorrelatorTest, ASnapshotThatLostAllAndThatAuditDidNotReportIsMissed) {
 TEST_F(CorrelatorTest, ALateReadKeepsWhatATruncatedNoticeLacks) {
   process(7, "A=seen\0"s);
   notice_truncated(7, {});
-  Exec late = delay_notice();
+  ExecNotice late = delay_notice();
   record(7, "/bin/x", 1000);
   arrive(std::move(late));
   end_events();

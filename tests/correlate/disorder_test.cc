@@ -47,7 +47,7 @@ class Recorder final : public ExecHandler {
 class Census final : public AuditHandler {
  public:
   explicit Census(Correlator& correlator) : correlator_(correlator) {}
-  ExecVerdict on_exec(const ExecRecord& record) override {
+  std::optional<uint64_t> on_exec(const SyscallRecord& record) override {
     told.insert({record.id.serial, record.id.sec, record.id.ms, record.pid});
     return correlator_.on_exec(record);
   }
@@ -55,7 +55,7 @@ class Census final : public AuditHandler {
   void on_exec_event(uint64_t token, AuditExec&& exec) override {
     correlator_.on_exec_event(token, std::move(exec));
   }
-  void on_preload_file(const ExecRecord& /*record*/) override {}
+  void on_preload_file(const SyscallRecord& /*record*/) override {}
 
   std::set<std::tuple<uint64_t, int64_t, uint32_t, int32_t>> told;
 
@@ -89,10 +89,9 @@ class Disorder : public testing::TestWithParam<unsigned> {
   }
   void make_notice(const AuditExec& exec) {
     const auto now = static_cast<uint64_t>(clock_.monotonic_ns()) + notices_;
-    Exec noticed =
-        exec_of({SnapshotKind::kNothing, false, 0, exec.pid, now}, nullptr);
+    ExecNotice noticed{SnapshotKind::kNothing, exec.pid, now, nullptr};
     if (random_() % 3 == 0) {
-      noticed.notice = SnapshotKind::kWatched;
+      noticed.kind = SnapshotKind::kWatched;
       noticed.snapshot = std::make_unique<ExecSnapshot>();
       noticed.snapshot->pid = exec.pid;
       noticed.snapshot->exec_ns = now;
@@ -129,7 +128,7 @@ class Disorder : public testing::TestWithParam<unsigned> {
   std::mt19937 random_{GetParam()};
   FakeClock clock_;
   std::vector<std::string> lines_;
-  std::vector<Exec> arrived_;
+  std::vector<ExecNotice> arrived_;
   uint64_t notices_ = 0;
   std::multiset<std::string> expected_;
 };
@@ -146,8 +145,8 @@ TEST_P(Disorder, EachExecHasOneOutcomeAndEachSnapshotIsToldOnce) {
   std::vector<LateRequest> requests;
   Correlator correlator(
       clock_, metrics, out,
-      [this](std::vector<Exec>& execs) {
-        for (Exec& exec : arrived_)
+      [this](std::vector<ExecNotice>& execs) {
+        for (ExecNotice& exec : arrived_)
           execs.push_back(std::move(exec));
         arrived_.clear();
       },

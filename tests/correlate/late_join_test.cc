@@ -52,11 +52,11 @@ TEST_F(CorrelatorTest, AProgramNamedAsSeenFromOutsideSpoilsALateRead) {
 TEST_F(CorrelatorTest, AnExecThatNobodyCouldReadIsMissedOnce) {
   for (const bool notice_first : {false, true}) {
     notice(7, "");
-    arrived_.back().notice = SnapshotKind::kUnread;
+    arrived_.back().kind = SnapshotKind::kUnread;
     if (notice_first) {
       record(7);
     } else {
-      Exec late = delay_notice();
+      ExecNotice late = delay_notice();
       record(7, "/bin/x", 1000);
       arrive(std::move(late));
     }
@@ -71,10 +71,10 @@ TEST_F(CorrelatorTest, AnExecThatNobodyCouldReadIsMissedOnce) {
 
 TEST_F(CorrelatorTest, ANoticeOfTheNextExecIsNotTakenForOneThatHadItsOwn) {
   notice(7, "");
-  arrived_.back().notice = SnapshotKind::kUnread;
+  arrived_.back().kind = SnapshotKind::kUnread;
   notice(7, "next");
   arrived_.back().exec_ns += 1;
-  Exec next = delay_notice();
+  ExecNotice next = delay_notice();
   record(7);
   arrive(std::move(next));
   advance();
@@ -89,7 +89,7 @@ TEST_F(CorrelatorTest, ANoticeOfTheNextExecIsNotTakenForOneThatHadItsOwn) {
 TEST_F(CorrelatorTest, ADeletedProgramIsTheSameProgram) {
   process(7, "B=1\0"s, "/bin/x (deleted)");
   notice(7, "true", "/bin/x");
-  Exec late = delay_notice();
+  ExecNotice late = delay_notice();
   record(7, "/bin/x (deleted)", 1000);
   arrive(std::move(late));
   pass(300'000);

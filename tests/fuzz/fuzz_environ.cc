@@ -63,11 +63,11 @@ Found by_scanner(std::string_view block, size_t space, size_t piece) {
     scanner.feed({copy.data(), copy.size()});
   }
   scanner.finish();
-  const size_t length = out.finish(SnapshotKind::kWatched, 0, 1, 2);
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 2);
   check(length <= space, "the message is within its space");
   const ExecSnapshot snapshot =
-      decode_snapshot(std::span(memory).first(length));
-  return {snapshot.env, scanner.pairs(), snapshot.truncated};
+      *parse_notice(std::span(memory).first(length))->snapshot;
+  return {snapshot.env, scanner.pairs(), snapshot.env_truncated};
 }
 
 }  // namespace

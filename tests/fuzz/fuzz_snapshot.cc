@@ -6,7 +6,6 @@
 #include "fuzz.h"
 #include "preload/capture/snapshot_format.h"
 #include "preload/correlate/exec_event.h"
-#include "preload/correlate/join.h"
 #include "preload/detect/loader_options.h"
 #include "preload/procfs/proc_parsers.h"
 
@@ -16,11 +15,12 @@ void fuzz_one(std::string_view input) {
   // A copy of its own: a read beyond the message is an error.
   const std::vector<char> copy(input.begin(), input.end());
   const std::string_view message(copy.data(), copy.size());
-  const ExecSnapshot snapshot = decode_snapshot(bytes_of(message));
-  check(parse_notice(bytes_of(message)).has_value() ==
-            (input.size() >= kSnapshotHeader),
+  auto notice = parse_notice(bytes_of(message));
+  check(notice.has_value() == (input.size() >= kSnapshotHeader),
         "a message has a header");
-  const ExecEvent event = event_of(snapshot, Capture::kExec);
+  const ExecEvent event = notice && notice->snapshot
+                              ? ExecEvent(std::move(*notice->snapshot))
+                              : ExecEvent();
   const auto again = exec_event_from_json(to_json(event));
   check(again.has_value() && *again == event, "JSON loses nothing");
   (void)parse_stat(message);

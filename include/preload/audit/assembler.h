@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Assembles record lines into exec events. Asks the handler about each exec
-// when its SYSCALL record arrives, and collects and parses only the events that
-// the handler wants.
+// Assembles record lines into exec events: reports each exec when its SYSCALL
+// record arrives, and collects and parses only the events that the handler
+// wants.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "preload/audit/audit_event.h"
 #include "preload/audit/exec_parser.h"
@@ -23,28 +24,6 @@ namespace preload {
 // The key of the rule that watches /etc/ld.so.preload.
 inline constexpr std::string_view kPreloadFileKey = "preload-file";
 
-// What the SYSCALL record of a successful exec says. Views are valid during
-// the call only.
-struct ExecRecord {
-  RecordId id;
-  int32_t pid = 0;
-  int32_t ppid = 0;
-  std::string_view syscall;  // "execve" or "execveat"; a literal
-  EncodedValue exe;
-  EncodedValue key;
-  bool loader = false;  // exe is a dynamic loader: see is_loader()
-};
-
-// The handler's answer: drop the event, or keep it under a token by which the
-// handler identifies it later.
-struct ExecVerdict {
-  static constexpr ExecVerdict drop() { return {}; }
-  static constexpr ExecVerdict keep_as(uint64_t token) { return {true, token}; }
-
-  bool keep = false;
-  uint64_t token = 0;
-};
-
 // What the assembler reports to. Its functions must not call the assembler.
 class AuditHandler {
  public:
@@ -53,19 +32,20 @@ class AuditHandler {
   AuditHandler& operator=(const AuditHandler&) = delete;
   virtual ~AuditHandler() = default;
 
-  // A successful exec.
-  virtual ExecVerdict on_exec(const ExecRecord& record) = 0;
+  // A successful exec; `record` is valid during the call only. Returns the
+  // token by which the handler identifies the event later; nothing: it is
+  // dropped.
+  virtual std::optional<uint64_t> on_exec(const SyscallRecord& record) = 0;
   // Whether an exec that was kept is to be parsed, when its records are all
   // there. kNotYet: asked again at each expire(). After kNo it is forgotten.
   enum class Wanted : uint8_t { kYes, kNo, kNotYet };
   virtual Wanted wanted(uint64_t token) = 0;
   // An exec that was kept and is wanted: once each, whatever becomes of its
-  // records. When they could not be parsed, `exec` has only what ExecRecord
-  // had.
+  // records. When they could not be parsed, `exec` has only what the
+  // SYSCALL record had.
   virtual void on_exec_event(uint64_t token, AuditExec&& exec) = 0;
-  // A successful call whose key is kPreloadFileKey.
-  // `record.syscall` is empty when it is no exec.
-  virtual void on_preload_file(const ExecRecord& record) = 0;
+  // A successful call, of any kind, whose key is kPreloadFileKey.
+  virtual void on_preload_file(const SyscallRecord& record) = 0;
 };
 
 // One thread. An event ends with its EOE record, or with PROCTITLE, which the
@@ -111,7 +91,7 @@ class Assembler {
   struct OpenEvent {
     uint64_t token = 0;
     int64_t opened_ns = 0;
-    AuditExec scanned;    // what ExecRecord had
+    AuditExec scanned;    // what SyscallRecord had
     std::string records;  // for ExecParser
     size_t record_count = 0;
     bool cut = false;
@@ -119,23 +99,22 @@ class Assembler {
   };
   struct ById {
     using is_transparent = void;
+    static auto key(const auto& id) {
+      return std::tuple(id.serial, id.sec, id.ms, std::string_view(id.node));
+    }
     bool operator()(const auto& a, const auto& b) const {
-      if (a.serial != b.serial)
-        return a.serial < b.serial;
-      if (a.sec != b.sec)
-        return a.sec < b.sec;
-      if (a.ms != b.ms)
-        return a.ms < b.ms;
-      return std::string_view(a.node) < std::string_view(b.node);
+      return key(a) < key(b);
     }
   };
   using OpenEvents = std::map<AuditId, OpenEvent, ById>;
 
   void on_syscall(const Record& record);
-  void open_event(const ExecRecord& exec, uint64_t token, const Record& record);
+  void open_event(const SyscallRecord& exec, uint64_t token,
+                  std::string_view text);
   void append(OpenEvents::iterator event, std::string_view text);
   [[nodiscard]] OpenEvents::const_iterator oldest() const;
   void end_oldest();
+  void end_early(OpenEvents::iterator event);
   void complete(OpenEvents::iterator event);
   void end(OpenEvents::const_iterator event);
   void cut(OpenEvent& event);

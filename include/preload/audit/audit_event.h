@@ -9,6 +9,11 @@
 
 namespace preload {
 
+// Microseconds since the epoch.
+[[nodiscard]] constexpr int64_t wall_time_us(int64_t sec, uint32_t ms) {
+  return sec * 1'000'000 + int64_t{ms} * 1'000;
+}
+
 // Names an audit event as `ausearch -a` and `msg=audit(SEC.MS:SERIAL)` do.
 struct AuditId {
   int64_t sec = 0;  // since the epoch; the coarse clock at syscall entry
@@ -17,23 +22,19 @@ struct AuditId {
   std::string node;  // of `node=`, mostly empty
 
   bool operator==(const AuditId&) const = default;
-  // Microseconds since the epoch.
-  [[nodiscard]] int64_t wall_us() const {
-    return sec * 1'000'000 + int64_t{ms} * 1'000;
-  }
+  [[nodiscard]] int64_t wall_us() const { return wall_time_us(sec, ms); }
 };
 
 // "1795484879.068:7"; empty for no event (serial 0).
 [[nodiscard]] std::string to_string(const AuditId& id);
 
-// An exec event, parsed by libauparse. Strings are exact bytes; ids are
+// A successful exec, parsed by libauparse. Strings are exact bytes; ids are
 // UINT32_MAX where audit says unset.
 struct AuditExec {
   AuditId id;
   int32_t pid = 0;
   int32_t ppid = 0;
   std::string syscall;  // "execve" or "execveat"
-  bool success = false;
   uint32_t auid = UINT32_MAX;
   uint32_t uid = UINT32_MAX;
   uint32_t euid = UINT32_MAX;

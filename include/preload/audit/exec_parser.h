@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "preload/audit/audit_event.h"
-#include "preload/audit/exec_syscalls.h"
 #include "preload/base/result.h"
 
 struct opaque;  // auparse_state_t
@@ -27,7 +26,8 @@ class ExecParser {
 
   // `records` is whole lines, each with its newline and without `node=`, of
   // one event: SYSCALL, EXECVE, CWD. Others are passed over; PROCTITLE and
-  // EOE end the event for libauparse. No NUL. The id is left to the caller.
+  // EOE end the event for libauparse. No NUL. The id and the name of the call
+  // are left to the caller.
   //
   // The kernel splits a long argument list over EXECVE records, and one long
   // argument into pieces of their own encoding (auditsc.c,
@@ -46,7 +46,6 @@ class ExecParser {
   explicit ExecParser(State state);
 
   State state_;
-  ExecSyscalls syscalls_;
 };
 
 }  // namespace preload

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
+#include <unordered_map>
 
 namespace preload {
 
@@ -18,12 +18,9 @@ class ExecSyscalls {
   [[nodiscard]] std::string_view name_of(uint32_t arch, uint32_t syscall) const;
 
  private:
-  struct Row {
-    uint32_t arch;
-    uint32_t syscall;
-    std::string_view name;  // a literal
-  };
-  std::vector<Row> rows_;  // sorted by arch, then syscall
+  void add(uint32_t arch, uint32_t syscall, std::string_view name);
+
+  std::unordered_map<uint64_t, std::string_view> names_;  // literals
 };
 
 }  // namespace preload

@@ -10,8 +10,8 @@
 //   TYPE         a name, or UNKNOWN[number] where libaudit knows none
 //   SEC MS       the coarse wall clock at syscall entry; MS has three digits
 //   BODY         name=value fields with blanks between, from the kernel
-//   INTERPRETED  only in enriched records: NAME=value in upper case, auditd's
-//                own words for uids, syscall and arch
+//   INTERPRETED  only in enriched records: NAME=value in upper case, what
+//                auditd makes of uids, syscall and arch
 //
 // and the kernel writes a SYSCALL body in this order (auditsc.c,
 // audit_log_exit; audit.c, audit_log_task_info):
@@ -57,6 +57,7 @@ struct RecordId {
   [[nodiscard]] AuditId audit_id() const {
     return {sec, ms, serial, std::string(node)};
   }
+  [[nodiscard]] int64_t wall_us() const { return wall_time_us(sec, ms); }
 };
 
 // Views point into the scanned line.
@@ -70,33 +71,22 @@ struct Record {
 // Nothing when `line` does not begin as a record does.
 [[nodiscard]] std::optional<Record> scan_record(std::string_view line);
 
-// Takes `name=value` fields off the front of a text, one by one. Words
-// without '=' are passed over.
-class FieldCursor {
- public:
-  explicit FieldCursor(std::string_view text) : rest_(text) {}
-  // False at the end.
-  bool next();
-  [[nodiscard]] std::string_view name() const { return name_; }
-  [[nodiscard]] std::string_view value() const { return value_; }
-
- private:
-  std::string_view rest_, name_, value_;
-};
-
 // A value of the form E above.
 struct EncodedValue {
   std::string_view text;  // without the quotes; empty for (null)
   bool is_hex = false;    // `text` is an even number of hexadecimal digits
 
   [[nodiscard]] static EncodedValue of(std::string_view value);
-  // The exact bytes.
+  // The exact bytes. bytes() has them in `room` where `text` is not them.
   [[nodiscard]] std::string decoded() const;
+  [[nodiscard]] std::string_view bytes(std::string& room) const;
 };
 
 struct SyscallRecord {
-  uint32_t arch = 0;     // AUDIT_ARCH_*
-  uint32_t syscall = 0;  // with __X32_SYSCALL_BIT for x32
+  RecordId id;            // set by the assembler
+  std::string_view exec;  // likewise: "execve", "execveat", or empty
+  uint32_t arch = 0;      // AUDIT_ARCH_*
+  uint32_t syscall = 0;   // with __X32_SYSCALL_BIT for x32
   bool success = false;
   int32_t pid = 0;
   int32_t ppid = 0;
@@ -109,10 +99,6 @@ struct SyscallRecord {
 
 // True when `name` is one of the keys in `key`.
 [[nodiscard]] bool has_key(const EncodedValue& key, std::string_view name);
-
-// The kernel's part of a record, and auditd's (empty for a raw one).
-[[nodiscard]] std::string_view kernel_part(std::string_view text);
-[[nodiscard]] std::string_view interpreted_part(std::string_view text);
 
 // True when the program at `path` is a dynamic loader: by its name, as glibc,
 // musl and others call theirs.

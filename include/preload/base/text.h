@@ -16,10 +16,13 @@
 // \xNN rather than \uNNNN, because values are bytes, not text.
 #pragma once
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace preload {
@@ -47,8 +50,29 @@ void append_escaped(std::string& out, std::string_view bytes, bool quote);
 // Lower-case hexadecimal, two digits a byte.
 [[nodiscard]] std::string hex(std::string_view bytes);
 
-// The unsigned decimal number that is all of `text`.
-[[nodiscard]] std::optional<uint64_t> parse_unsigned(std::string_view text);
+// The number that is all of `text`.
+template <class T>
+[[nodiscard]] std::optional<T> parse_number(std::string_view text,
+                                            int base = 10) {
+  T value{};
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc{} || rest != end)
+    return std::nullopt;
+  return value;
+}
+[[nodiscard]] inline std::optional<uint64_t> parse_unsigned(
+    std::string_view text) {
+  return parse_number<uint64_t>(text);
+}
+
+// Takes the front of `text` up to `separator`, and the separator; all of it
+// when there is none.
+inline std::string_view next_field(std::string_view& text, char separator) {
+  const std::string_view field = text.substr(0, text.find(separator));
+  text.remove_prefix(std::min(field.size() + 1, text.size()));
+  return field;
+}
 
 // `text` without blanks at its ends (space, tab, carriage return).
 [[nodiscard]] std::string_view trimmed(std::string_view text);

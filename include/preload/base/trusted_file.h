@@ -41,6 +41,8 @@ struct Flaw {
 // Of an absolute path; "." of a name alone.
 [[nodiscard]] std::string directory_of(const std::string& path);
 
+// At most `limit` bytes of the file behind `fd`; nothing when unreadable.
+[[nodiscard]] std::optional<std::string> read_up_to(const Fd& fd, size_t limit);
 // All of the file behind `fd`; refuses more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_all(const Fd& fd, size_t limit,
                                            const std::string& name);

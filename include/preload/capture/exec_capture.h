@@ -58,17 +58,13 @@ class ExecCapture {
   [[nodiscard]] bool arm();
   void clear_wake();
 
-  // Takes a notice; the snapshot is there for kWatched.
-  using TakeNotice = std::function<void(const ExecNotice& notice,
-                                        std::unique_ptr<ExecSnapshot>)>;
-  // Calls `take` for what the listeners found since the last call. Notices of
-  // one listener are in order, those of different ones are not.
-  void drain(const TakeNotice& take);
+  // Adds what the listeners found since the last call. Notices of one listener
+  // are in order, those of different ones are not.
+  void drain(std::vector<ExecNotice>& notices);
 
-  // Changes the watched names (after a reload). Waits for listeners that are
-  // reading an environment, but not for one that hangs.
+  // Changes the watched names (after a reload).
   void set_watched(std::span<const std::string> names);
-  [[nodiscard]] const WatchList& watched() const { return *list_; }
+  [[nodiscard]] const WatchList& watched() const { return *lists_.back(); }
 
   // Registers the listeners with the watchdog until they end.
   void register_with(Watchdog& watchdog);
@@ -85,14 +81,13 @@ class ExecCapture {
   Status start_listeners(int realtime_priority);
   // Continues without a connector; an error when `capture = connector`.
   Status do_without(const Error& why);
-  Status add_pair(Result<std::unique_ptr<ExecListener>> first);
-  void judge(int realtime_priority);
+  void determine_mode(int realtime_priority);
 
   CaptureChoice choice_;
   ListenerShared shared_;
-  std::unique_ptr<WatchList> list_;
-  // Earlier lists that a listener was still using when last checked.
-  std::vector<std::unique_ptr<WatchList>> retired_;
+  // The watched names and those of before, a few hundred bytes for each reload
+  // that changed them. Listeners may be using any.
+  std::vector<std::unique_ptr<WatchList>> lists_;
   CaptureMode mode_ = CaptureMode::kAudit;
   std::string reason_;
   std::vector<unsigned> online_;

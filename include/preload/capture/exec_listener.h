@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A listener: a thread that receives a message for every exec on its CPU and
-// reads the environment of the new program before that program runs.
+// A listener receives a message for every exec on its CPU and reads the
+// environment of the new program before that program runs.
 //
-// Two listeners serve each CPU from one socket; the kernel gives each message
-// to one that waits. A read that comes too late can hang, because the program
-// already runs and may block it on purpose (timed_call.h). The other listener
-// then continues.
+// It has two threads on one socket; the kernel gives each message to one that
+// waits. A read that comes too late can hang, because the program already runs
+// and may block it on purpose (timed_call.h). The other thread then continues.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -17,12 +17,15 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "preload/base/byte_ring.h"
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
 #include "preload/base/watchdog.h"
+#include "preload/capture/proc_event.h"
 #include "preload/capture/snapshot_reader.h"
 #include "preload/capture/watch_list.h"
 
@@ -34,8 +37,8 @@ struct ListenerShared {
 
   Metrics& metrics;
   Fd proc;
-  // Set by the owner; each listener announces the one it is using in its
-  // hazard pointer, so that the owner knows when an old list is free.
+  // Set by the owner, which keeps each list as long as listeners live: one may
+  // be reading with an earlier list.
   std::atomic<const WatchList*> watched{nullptr};
   // An eventfd that ends the owner's wait. `armed` says that the owner is
   // about to wait: written true by the owner, false by the listener that wakes
@@ -58,7 +61,7 @@ inline constexpr size_t kNoticeRoom = size_t{256} << 10;
   return kOtherSections + (free - kNoticeRoom - kOtherSections) / 2;
 }
 
-// How the thread is scheduled, best first.
+// How a thread is scheduled, best first.
 enum class Scheduling { kRealtime, kNice, kNormal };
 
 class ExecListener {
@@ -68,28 +71,28 @@ class ExecListener {
   static Result<std::unique_ptr<ExecListener>> open(
       ListenerShared& shared, std::optional<unsigned> cpu,
       std::span<const unsigned> served);
-  // A second listener for the CPU and socket of `first`.
-  static Result<std::unique_ptr<ExecListener>> open_beside(
-      const ExecListener& first);
   ExecListener(const ExecListener&) = delete;
   ExecListener& operator=(const ExecListener&) = delete;
-  // Waits for its thread; see stop().
+  // Waits for its threads; see stop().
   ~ExecListener();
 
-  // Starts its thread, pinned to its CPU if it has one. Asks for SCHED_FIFO at
-  // `priority` unless that is 0, else for nice -20. Returns when the thread has
-  // all that and waits to be released.
+  // Starts its threads, pinned to its CPU if it has one. Asks for SCHED_FIFO at
+  // `priority` unless that is 0, else for nice -20. Returns when the threads
+  // have all that and wait to be released.
   Status start(int priority);
-  // Lets the thread call `confine` (if it is not empty) and then handle execs
-  // from `since_ns` (CLOCK_MONOTONIC) on. Returns the result of `confine`.
+  // Lets each thread call `confine` (if it is not empty) and then handle execs
+  // from `since_ns` (CLOCK_MONOTONIC) on. Returns what `confine` returned, an
+  // error of either thread first.
   Status release(std::function<Status()> confine, uint64_t since_ns);
   // Before it is started: serves all CPUs but these from now on.
   Status serve_all_but(std::span<const unsigned> served);
-  // Ends its thread. False when the thread hangs: it keeps running, and the
-  // listener must never be destroyed.
+  // Ends its threads. False when one hangs: it keeps running, and the listener
+  // must never be destroyed.
   [[nodiscard]] bool stop();
 
-  [[nodiscard]] ByteRing& ring() { return ring_; }
+  // What its threads found, one ring each.
+  [[nodiscard]] std::span<ByteRing> rings() { return rings_; }
+  // The worse of its threads'.
   [[nodiscard]] Scheduling scheduling() const { return scheduling_; }
   // The errno that kept it from a better scheduling; 0 = none.
   [[nodiscard]] int scheduling_error() const { return scheduling_error_; }
@@ -98,50 +101,45 @@ class ExecListener {
   // Pins it again: the kernel resets the affinity of a thread when its last CPU
   // goes offline. Any thread.
   [[nodiscard]] Status pin();
-  // It is the first on its socket.
-  [[nodiscard]] bool is_first() const { return !beside_; }
-  // Of both on one socket: beats with each exec.
-  [[nodiscard]] const Pulse& pulse() const { return *pulse_; }
-  // No exec waits for them. Any thread.
+  // Beats with each exec.
+  [[nodiscard]] const Pulse& pulse() const { return pulse_; }
+  // No exec waits for it. Any thread.
   [[nodiscard]] bool resting() const;
-  // The list that the thread is using just now, or null.
-  [[nodiscard]] const WatchList* in_use() const { return hazard_.load(); }
 
  private:
-  ExecListener(ListenerShared& shared, std::optional<unsigned> cpu, Fd socket,
-               ByteRing ring)
-      : shared_(shared),
-        cpu_(cpu),
-        socket_(std::move(socket)),
-        ring_(std::move(ring)),
-        reader_(shared.proc) {}
+  static constexpr size_t kThreads = 2;
+  struct Worker {
+    std::promise<Status> confined;
+    std::atomic<bool> ended{false};
+    std::thread thread;
+  };
 
-  Status prepare(int priority);
-  void run();
-  void take(std::span<const std::byte> datagram);
-  const WatchList* acquire_list();
+  ExecListener(ListenerShared& shared, std::optional<unsigned> cpu,
+               Connector connector)
+      : shared_(shared), cpu_(cpu), connector_(std::move(connector)) {}
+
+  Status prepare(size_t index, int priority);
+  void run(size_t index, int priority, std::promise<Status>& prepared);
+  void listen(ByteRing& ring);
+  void take(std::span<const std::byte> datagram, SnapshotReader& reader,
+            ByteRing& ring);
 
   ListenerShared& shared_;
   std::optional<unsigned> cpu_;
-  Fd socket_;
-  bool beside_ = false;  // not the first, which ends the socket's subscription
-  ByteRing ring_;
-  SnapshotReader reader_;
-  std::atomic<const WatchList*> hazard_{nullptr};
-  // The thread waits in recv(2), one system call less per exec than with
+  Connector connector_;
+  std::vector<ByteRing> rings_;  // kThreads
+  // Of two beats at the same time one may be lost, but never both.
+  Pulse pulse_;
+  Scheduling scheduling_ = Scheduling::kRealtime;
+  int scheduling_error_ = 0;
+  // The gate: written before `released_` and read after it.
+  std::function<Status()> confine_;
+  uint64_t since_ns_ = 0;
+  std::atomic<bool> released_{false};
+  // The threads wait in recv(2), one system call less per exec than with
   // poll(2). A signal whose handler does nothing ends the wait.
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};
-  // Of two beats at the same time one may be lost, but never both.
-  std::shared_ptr<Pulse> pulse_;
-  Scheduling scheduling_ = Scheduling::kNormal;
-  int scheduling_error_ = 0;
-  // The gate: `confine_` is written before `released_` and read after it.
-  std::function<Status()> confine_;
-  std::atomic<bool> released_{false};
-  std::future<Status> confined_;
-  uint64_t since_ns_ = 0;  // likewise; what is older is not taken
-  std::thread thread_;     // last: it uses all of the above
+  std::array<Worker, kThreads> workers_;  // last: they use all of the above
 };
 
 }  // namespace preload

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was read from /proc about one program, at its exec or later.
+// What /proc says of one program, read at its exec or later. An exec's event
+// (correlate/exec_event.h) is its snapshot with what audit adds.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct ExecSnapshot {
   int32_t pid = 0;  // thread group id, in the initial pid namespace
   int32_t ppid = 0;
   // CLOCK_MONOTONIC of the exec as the connector gave it; of the read, for a
-  // late one.
+  // late one; 0 = unknown.
   uint64_t exec_ns = 0;
   // Since boot, in clock ticks: /proc/PID/stat field 22. Of the process, not
   // of the exec.
@@ -37,24 +38,26 @@ struct ExecSnapshot {
   std::vector<std::string> argv;  // bounded: see argv_truncated
   bool argv_truncated = false;
   std::string cwd;
-  std::string cgroup;  // the last line of /proc/PID/cgroup, from its first '/'
+  std::string tty;        // as audit writes it: "pts0", "(none)"
+  std::string cgroup;     // of /proc/PID/cgroup, see parse_cgroup()
+  std::string container;  // id of the cgroup's container, or empty
   uint32_t uid = kUnsetId;
   uint32_t euid = kUnsetId;
   uint32_t gid = kUnsetId;
   uint32_t egid = kUnsetId;
   uint32_t auid = kUnsetId;
   uint32_t ses = kUnsetId;
-  int32_t tty_nr = 0;  // device number, 0 = none
   // AT_SECURE of auxv: ld.so ignores most variables. Nothing when unreadable.
   std::optional<bool> secure;
   // No program interpreter (AT_BASE is 0): static, or the loader itself.
   std::optional<bool> no_interpreter;
-  // The variables did not all fit the ring; `env` is the first of them.
-  bool truncated = false;
+  // `env` lacks variables: they did not all fit the ring, or reading broke off.
+  bool env_truncated = false;
+
+  bool operator==(const ExecSnapshot&) const = default;
 };
 
-// "pts/0" as audit writes it (pts0) for a device number of stat's tty_nr;
-// "(none)" for 0.
+// ExecSnapshot::tty for a device number of stat's tty_nr.
 [[nodiscard]] std::string tty_name(int32_t tty_nr);
 
 // The id of the container that a cgroup path belongs to (64 hexadecimal

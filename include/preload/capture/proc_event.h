@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "preload/base/fd.h"
@@ -32,7 +33,6 @@ namespace preload {
 
 struct ExecMessage {
   int32_t pid = 0;  // thread group id
-  uint32_t cpu = 0;
   uint64_t monotonic_ns = 0;
 };
 
@@ -45,17 +45,29 @@ struct ExecMessage {
 [[nodiscard]] std::vector<sock_filter> exec_filter(
     std::span<const unsigned> cpus, bool inverted);
 
-// A socket that receives exec events through `filter`, with a receive buffer
-// of `buffer_bytes` as far as the kernel grants it. Close it with
-// close_connector(): kernels before 6.6 count listeners only by request, and
-// only by that of a process that still has CAP_NET_ADMIN. Without it the count
-// stays, and each exec makes a message that finds no receiver.
-[[nodiscard]] Result<Fd> open_connector(std::span<sock_filter> filter,
-                                        int buffer_bytes);
-void close_connector(Fd socket);
-// Another filter in place of the socket's; needs no privilege.
-[[nodiscard]] Status set_filter(const Fd& socket,
-                                std::span<sock_filter> filter);
+// A socket that is subscribed to exec events. Kernels before 6.6 count
+// listeners by request alone, and only by that of a process that still has
+// CAP_NET_ADMIN; without the request to end the subscription the count stays,
+// and each exec makes a message that finds no receiver.
+class Connector {
+ public:
+  // `filter` passes what is received (everything when empty); the receive
+  // buffer has `buffer_bytes` as far as the kernel grants it.
+  static Result<Connector> open(std::span<sock_filter> filter,
+                                int buffer_bytes);
+  Connector(Connector&&) = default;
+  Connector& operator=(Connector&&) = delete;
+  // Ends the subscription.
+  ~Connector();
+
+  // Another filter in place of the socket's; needs no privilege.
+  [[nodiscard]] Status set_filter(std::span<sock_filter> filter) const;
+  [[nodiscard]] int fd() const { return socket_.get(); }
+
+ private:
+  explicit Connector(Fd socket) : socket_(std::move(socket)) {}
+  Fd socket_;
+};
 
 // Subscribes once and waits up to a second for the kernel's answer. An error
 // says why exec events are not available.

@@ -4,10 +4,9 @@
 //
 //   offset  size  what (integers in host order)
 //        0     1  kind: SnapshotKind
-//        1     1  1 when some watched strings did not fit
-//        2     2  errno, for kUnread; ENOBUFS when no watched string did fit
-//        4     4  pid
-//        8     8  CLOCK_MONOTONIC of the exec, ns
+//        1     1  1 when watched strings are missing:
+//        ExecSnapshot::env_truncated 2     2  not used 4     4  pid 8     8
+//        CLOCK_MONOTONIC of the exec, ns
 //       16        sections to the end, each
 //                   0  1  what: Section
 //                   1  3  length n, little-endian
@@ -20,6 +19,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -53,6 +53,9 @@ inline constexpr size_t kSectionHeader = 4;
 inline constexpr size_t kMaxCmdline = 32 * 1024;
 
 // Writes one message into memory that somebody else owns. Never allocates.
+// Sections are written one after the other: begin(), append() or room() with
+// advance(), then end() or abandon(). One for which there is no space takes
+// nothing; an empty one is left out.
 class SnapshotWriter {
  public:
   explicit SnapshotWriter(std::span<std::byte> space) : space_(space) {}
@@ -65,8 +68,8 @@ class SnapshotWriter {
   void begin(Section what);
   // False when it does not fit; the section is then to be abandoned.
   bool append(std::string_view bytes);
-  // The free space of the open section, for read(2) to fill; see advance().
-  [[nodiscard]] std::span<std::byte> room() const;
+  // The free space of the open section, to be read into.
+  [[nodiscard]] std::span<char> room() const;
   void advance(size_t bytes) { size_ += bytes; }
   void end();
   void abandon() { size_ = section_; }
@@ -78,7 +81,7 @@ class SnapshotWriter {
 
   // Writes the header; gives the length of the whole message (only kWatched
   // keeps its sections), or 0 when the space is too small for even that.
-  size_t finish(SnapshotKind kind, int error, int32_t pid, uint64_t exec_ns);
+  size_t finish(SnapshotKind kind, int32_t pid, uint64_t exec_ns);
 
  private:
   std::span<std::byte> space_;
@@ -88,20 +91,17 @@ class SnapshotWriter {
   bool truncated_ = false;
 };
 
-// What a listener reports of one exec: the header of a message.
+// What a listener reports of one exec: a message, parsed.
 struct ExecNotice {
   SnapshotKind kind = SnapshotKind::kNothing;
-  bool truncated = false;
-  int error = 0;  // errno of kUnread
   int32_t pid = 0;
   uint64_t exec_ns = 0;
+  // Of kWatched. What could not be read keeps its default.
+  std::unique_ptr<ExecSnapshot> snapshot;
 };
 
-// Nothing when `message` is not one.
+// Nothing when `message` is shorter than a header.
 [[nodiscard]] std::optional<ExecNotice> parse_notice(
     std::span<const std::byte> message);
-
-// Parses a kWatched message. What could not be read keeps its default.
-[[nodiscard]] ExecSnapshot decode_snapshot(std::span<const std::byte> message);
 
 }  // namespace preload

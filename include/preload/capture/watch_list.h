@@ -16,6 +16,8 @@ class WatchList {
   // Names as the configuration has them: exact, or a prefix followed by `*`.
   explicit WatchList(std::span<const std::string> names);
 
+  bool operator==(const WatchList&) const = default;
+
   // True when the variable `name` is watched.
   [[nodiscard]] bool matches(std::string_view name) const;
 

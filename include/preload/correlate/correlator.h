@@ -77,8 +77,8 @@ class Correlator final : public AuditHandler {
     int64_t hold_ns = 250 * kNanosPerMilli;
   };
 
-  // Gives the execs whose notices have come since the last call.
-  using Refill = std::function<void(std::vector<Exec>&)>;
+  // Adds the notices that have come since the last call.
+  using Refill = std::function<void(std::vector<ExecNotice>&)>;
   // Hands on a request, whose result comes by on_late_result(). False: refused.
   using Request = std::function<bool(LateRequest&&)>;
 
@@ -109,21 +109,21 @@ class Correlator final : public AuditHandler {
   // Execs settled without audit whose audit event may still come.
   [[nodiscard]] size_t remembered() const { return waiting_.remembered(); }
 
-  ExecVerdict on_exec(const ExecRecord& record) override;
+  std::optional<uint64_t> on_exec(const SyscallRecord& record) override;
   Wanted wanted(uint64_t token) override;
   void on_exec_event(uint64_t token, AuditExec&& exec) override;
-  void on_preload_file(const ExecRecord& record) override;
+  void on_preload_file(const SyscallRecord& record) override;
 
  private:
   // Execs that audit has reported, by token.
   using Audited = std::unordered_map<uint64_t, Exec>;
 
   void refill();
-  void add_notice(Exec&& exec);
-  Exec* upgrade_held(Exec& noticed);
-  std::optional<Exec> match(const ExecRecord& record, std::string_view exe);
-  void correct(const Exec& settled, const ExecRecord& record);
-  ExecVerdict keep(Exec&& exec);
+  void add_notice(ExecNotice&& notice);
+  Exec* upgrade_held(ExecNotice& notice);
+  std::optional<Exec> match(const SyscallRecord& record, std::string_view exe);
+  void correct(const Exec& settled, const SyscallRecord& record, bool loader);
+  std::optional<uint64_t> keep(Exec&& exec);
 
   void complete(Exec& exec);
   void read_late(Exec& exec);
@@ -162,7 +162,7 @@ class Correlator final : public AuditHandler {
   ParentPrograms parents_;
   WallOffset offset_;
   Replays replays_;
-  std::vector<Exec> inbox_;
+  std::vector<ExecNotice> inbox_;
 };
 
 }  // namespace preload

@@ -24,8 +24,8 @@ struct LateRead {
   std::unique_ptr<ExecSnapshot> snapshot;  // of kWatched
 };
 
-// One thread. Owns all that it touches, so that it may outlive whoever gave
-// up waiting for it.
+// One thread. Owns everything it uses, so that a call that hangs may outlive
+// its caller.
 class EnvironReader {
  public:
   // A duplicate of `proc` is kept; `clock` must outlive it.

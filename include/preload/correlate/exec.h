@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One exec on its way through the correlator. It begins as a listener's notice
-// or as audit's SYSCALL record, takes in what the other side and late reads
-// add, and leaves as one ExecEvent when it is settled.
+// One exec on its way through the correlator: made of a listener's notice or of
+// audit's SYSCALL record, completed by the other of the two and by late reads,
+// and turned into one ExecEvent when it is settled.
 #pragma once
 
 #include <cstddef>
@@ -21,18 +21,25 @@ namespace preload {
 // Nearly all execs have no watched variable, and tens of thousands of them may
 // wait for audit: so the large parts are pointers.
 struct Exec {
+  Exec() = default;
+  explicit Exec(ExecNotice&& of)
+      : pid(of.pid),
+        notice(of.kind),
+        exec_ns(of.exec_ns),
+        snapshot(std::move(of.snapshot)) {}
+
   uint64_t token = 0;  // identifies it in answers of audit and of late reads
   int32_t pid = 0;     // thread group id
 
-  // From the listener; nothing as long as it has reported nothing.
+  // From the listener; nothing until its notice comes.
   std::optional<SnapshotKind> notice;
   uint64_t exec_ns = 0;  // CLOCK_MONOTONIC
   // Of the notice, or of a late read.
   std::unique_ptr<ExecSnapshot> snapshot;
-  size_t bytes = 0;  // of the snapshot, as counted by whoever bounds them
+  size_t bytes = 0;  // of the snapshot, as count_bytes() counted them
 
-  // From audit: id, pid and program since the SYSCALL record, the rest when
-  // all records have come.
+  // From audit: id, pid and program of the SYSCALL record; the rest when all
+  // records have come.
   std::unique_ptr<AuditExec> audit;
   bool loader = false;
   bool needs_records = false;  // the rest is still to come
@@ -54,7 +61,7 @@ struct Exec {
   // Settled without audit, and kept for the correction of the count alone.
   enum class Settled : uint8_t { kNo, kUnaudited, kMissed };
   Settled settled = Settled::kNo;
-  bool options_seen = false;  // all that matters of a loader's arguments
+  bool options_seen = false;  // of a dynamic loader: all its options
 };
 
 // A listener could read its environment.
@@ -62,22 +69,11 @@ struct Exec {
   return exec.notice && *exec.notice != SnapshotKind::kUnread;
 }
 
-// Counts the exec's snapshot anew in `total` bytes.
+// Updates what the exec's snapshot contributes to `total`.
 inline void count_bytes(Exec& exec, size_t& total) {
   total -= exec.bytes;
   exec.bytes = exec.snapshot ? weight(*exec.snapshot) : 0;
   total += exec.bytes;
-}
-
-// An exec of which only the notice is known.
-[[nodiscard]] inline Exec exec_of(const ExecNotice& notice,
-                                  std::unique_ptr<ExecSnapshot> snapshot) {
-  Exec exec;
-  exec.pid = notice.pid;
-  exec.notice = notice.kind;
-  exec.exec_ns = notice.exec_ns;
-  exec.snapshot = std::move(snapshot);
-  return exec;
 }
 
 }  // namespace preload

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One exec with everything that is known of it: the join of a snapshot and an
-// audit event, and what every later stage works on.
+// One exec with everything that is known of it: its snapshot and what audit
+// adds. Every later stage works on it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "preload/audit/audit_event.h"
 #include "preload/base/result.h"
@@ -40,42 +40,22 @@ enum class MissReason : uint8_t { kExited, kDenied, kReplaced, kUnreadable };
 [[nodiscard]] std::string_view to_string(Origin origin);
 [[nodiscard]] std::string_view to_string(MissReason reason);
 
-struct ExecEvent {
+struct ExecEvent : ExecSnapshot {
   Capture capture = Capture::kNone;
   Origin origin = Origin::kExec;
   MissReason missed = MissReason::kExited;  // when capture is kNone
 
-  int64_t time_us = 0;   // wall clock of the exec
-  uint64_t exec_ns = 0;  // CLOCK_MONOTONIC of the exec; 0 = unknown
-  AuditId audit;         // serial 0 = no audit event
-
-  std::vector<EnvVar> env;  // the watched variables
-  std::string executable;
-  std::vector<std::string> argv;
-  bool argv_truncated = false;
+  int64_t time_us = 0;  // wall clock of the exec
+  AuditId audit;        // serial 0 = no audit event
   std::string comm;
-  std::string cwd;
-  int32_t pid = 0;
-  int32_t ppid = 0;
-  std::string parent_executable;
-  uint64_t start_ticks = 0;
-
-  uint32_t uid = kUnsetId;
-  uint32_t euid = kUnsetId;
-  uint32_t gid = kUnsetId;
-  uint32_t egid = kUnsetId;
-  uint32_t auid = kUnsetId;
-  uint32_t ses = kUnsetId;
   std::string user;        // name of uid; empty = not known (yet)
   std::string login_user;  // name of auid
-  std::string tty;         // "pts0", "(none)"
   std::string key;         // audit keys, joined with ','
   std::string syscall;
-  std::string cgroup;
-  std::string container;               // container id, or empty
-  std::optional<bool> secure;          // AT_SECURE
-  std::optional<bool> no_interpreter;  // static, or the loader itself
 
+  ExecEvent() = default;
+  explicit ExecEvent(ExecSnapshot&& snapshot)
+      : ExecSnapshot(std::move(snapshot)) {}
   bool operator==(const ExecEvent&) const = default;
 };
 

@@ -26,8 +26,4 @@ size_t take_inventory(const Fd& proc, const WatchList& watched,
                       const std::atomic<bool>& stop, Pulse& pulse,
                       const std::function<void(ExecEventPtr)>& take);
 
-// The present time, or that of some seconds ago, in the ticks that
-// /proc/PID/stat counts.
-[[nodiscard]] uint64_t now_ticks(uint64_t seconds_ago = 0);
-
 }  // namespace preload

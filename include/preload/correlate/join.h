@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes one event of a snapshot and an audit event.
+// How an exec's parts are joined into its event.
 #pragma once
 
 #include <cstddef>
@@ -10,17 +10,14 @@
 
 namespace preload {
 
-// What the snapshot alone tells. time_us is left to the caller.
-[[nodiscard]] ExecEvent event_of(const ExecSnapshot& snapshot, Capture capture);
-
-// Adds what audit tells. Both know the program, its directory and its ids:
-// audit's word goes first, since analysts look the event up there and it has
-// paths as the process sees them. Of the arguments the longer list is kept.
+// Adds what audit reported. Where the snapshot has the same field, audit's
+// value is preferred: analysts look the event up there, and it has paths as the
+// process sees them. Of the arguments the longer list is kept.
 void add_audit(ExecEvent& event, AuditExec&& exec);
 
-// A snapshot says that there were watched variables, but has none of them.
+// There were watched variables, but the snapshot has none of them.
 [[nodiscard]] bool lost_all(const ExecSnapshot& snapshot);
-// Takes the variables of `other` where they are more.
+// Takes the variables of `other` if it has more of them.
 void adopt_env(ExecSnapshot& snapshot, ExecSnapshot&& other);
 
 // Of a dynamic loader whose arguments did not all come: whether there may be

@@ -2,11 +2,11 @@
 // Entries of /etc/ld.so.preload, which ld.so loads into every dynamic program.
 //
 // Names separated by blanks, tabs, newlines or colons; # begins a comment to
-// the end of the line. glibc (elf/rtld.c dl_main) strips comments with a slip:
-// it looks for each further # from the beginning of the file, but only through
-// as many bytes as remain after the comment before, so a comment after a long
-// one can stay - and its words are loaded. We do exactly as glibc does, or
-// that would be a place to hide. (musl has no such file.)
+// the end of the line. glibc (elf/rtld.c dl_main) has an error in stripping
+// comments: it searches each further # from the beginning of the file, but only
+// through as many bytes as remain after the comment before, so a comment after
+// a long one can stay, and its words are loaded. This parser does the same, so
+// that no entry can be hidden from it. (musl has no such file.)
 #pragma once
 
 #include <cstddef>

@@ -36,4 +36,9 @@ class ProcPath {
 [[nodiscard]] std::string_view read_link(int dir, const char* path,
                                          std::span<char> room);
 
+// The present time, or that of some seconds ago, as the start time of a process
+// is counted: ProcessStat::start_ticks.
+[[nodiscard]] uint64_t now_ticks(uint64_t seconds_ago = 0);
+[[nodiscard]] uint64_t ticks_per_second();
+
 }  // namespace preload

@@ -16,9 +16,7 @@ namespace preload {
 inline constexpr uint32_t kUnsetId = UINT32_MAX;
 
 struct ProcessStat {
-  bool valid = false;     // it was a line of stat, up to the start time
-  std::string_view comm;  // may hold any byte, blanks and parentheses too
-  char state = '\0';      // 'Z': zombie, 'X': dead
+  bool valid = false;  // it was a line of stat, up to the start time
   int32_t ppid = 0;
   int32_t tty_nr = 0;        // device number, 0 = none
   uint64_t start_ticks = 0;  // since boot, in clock ticks
