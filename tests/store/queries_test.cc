@@ -47,6 +47,7 @@ class Queries : public testing::Test {
          Verdict::kNew);
     AlertFacts missing;
     missing.libraries.emplace_back().named = "/usr/lib/a.so";
+    missing.libraries.back().exists = false;
     must(store_->set_ready(4, &missing));
     must(store_->add_coverage({today / kDayUs, 95, 0, 0, {3, 1, 1, 0}}));
     ExecEvent missed = exec_event("", 5, today);
