@@ -3,7 +3,6 @@
 
 #include <syslog.h>
 
-#include <array>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -17,8 +16,17 @@
 namespace preload {
 namespace {
 
-// By LogLevel.
-constexpr std::array<int, 3> kSeverities{LOG_INFO, LOG_WARNING, LOG_ERR};
+int syslog_severity(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return LOG_INFO;
+    case LogLevel::kWarning:
+      return LOG_WARNING;
+    case LogLevel::kError:
+      break;
+  }
+  return LOG_ERR;
+}
 
 }  // namespace
 
@@ -49,8 +57,7 @@ LogSink log_sink(const std::string& socket) {
   return [client](LogLevel level, std::string_view line) {
     // A line that is not taken is on standard error as well.
     [[maybe_unused]] const Status sent =
-        client->send(kSeverities.at(static_cast<size_t>(level)), escaped(line),
-                     SyslogWait::kNever);
+        client->send(syslog_severity(level), escaped(line), SyslogWait::kNever);
   };
 }
 
