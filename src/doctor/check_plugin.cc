@@ -103,12 +103,13 @@ CheckResult check_plugin(const Deployment& deployment) {
   if (!deployment.audit || deployment.receiver != "auditd")
     return skipped("see auditd running");
   if (deployment.entry.empty())
-    return failure(deployment.entry_file + " cannot be read",
-                   "install audisp-preload again and " + std::string(kRestart));
+    return failure(
+        deployment.entry_file + " cannot be read",
+        fmt::format("install audisp-preload again and {}", kRestart));
   if (const auto active = deployment.entry.find("active");
       active == deployment.entry.end() || active->second != "yes")
     return failure(deployment.entry_file + " is not active",
-                   std::string("set active = yes in it and ") + kRestart);
+                   fmt::format("set active = yes in it and {}", kRestart));
   return failure(
       fmt::format("{} is active, but auditd (pid {}) has no such process with "
                   "the state file {}: it gave up restarting it (max_restarts "

@@ -17,6 +17,14 @@ namespace {
 constexpr auto kIdle = std::chrono::milliseconds(1000);
 constexpr size_t kPruneRows = 200;
 
+// What a power failure undoes of the rest leads to an alert that is sent again,
+// as a crash does.
+bool must_survive_power_failure(const HistoryItem& item) {
+  return !std::holds_alternative<Facts>(item) &&
+         !std::holds_alternative<SinkPosition>(item) &&
+         !std::holds_alternative<Barrier>(item);
+}
+
 }  // namespace
 
 HistoryWriter::HistoryWriter(OpenedStore opened, Rule rule, Config config,
@@ -116,14 +124,18 @@ void HistoryWriter::process(std::vector<HistoryItem> items) {
 }
 
 Status HistoryWriter::store_all(std::span<HistoryItem> items) {
-  return transact([&](Effects& effects) -> Status {
-    for (HistoryItem& item : items) {
-      pulse_.beat();
-      if (Status applied = apply(item, effects); !applied)
-        return applied;
-    }
-    return {};
-  });
+  const bool durable =
+      std::any_of(items.begin(), items.end(), must_survive_power_failure);
+  return transact(
+      [&](Effects& effects) -> Status {
+        for (HistoryItem& item : items) {
+          pulse_.beat();
+          if (Status applied = apply(item, effects); !applied)
+            return applied;
+        }
+        return {};
+      },
+      durable);
 }
 
 void HistoryWriter::publish(Effects& effects) {
@@ -140,13 +152,15 @@ Status HistoryWriter::expire_facts() {
   const std::vector<int64_t> expired = facts_wait_.expired();
   if (expired.empty())
     return {};
-  return transact([&](Effects& effects) -> Status {
-    effects.ready = expired;
-    for (const int64_t id : expired)
-      if (Status ready = store_->set_ready(id, nullptr); !ready)
-        return ready;
-    return {};
-  });
+  return transact(
+      [&](Effects& effects) -> Status {
+        effects.ready = expired;
+        for (const int64_t id : expired)
+          if (Status ready = store_->set_ready(id, nullptr); !ready)
+            return ready;
+        return {};
+      },
+      /*durable=*/false);
 }
 
 // ---- From time to time

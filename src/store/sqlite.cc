@@ -243,6 +243,17 @@ Status Database::begin() {
   return {};
 }
 
+Status Database::set_durable(bool durable) {
+  if (durable == durable_)
+    return {};
+  if (Status set = execute(durable ? "PRAGMA synchronous = full"
+                                   : "PRAGMA synchronous = normal");
+      !set)
+    return set;
+  durable_ = durable;
+  return {};
+}
+
 Status Database::before_write() {
   if (state_ == State::kNone || state_ == State::kLocked)
     return {};

@@ -109,10 +109,12 @@ Result<int64_t> Store::count_of(Verdict verdict) {
 
 // ---- Transactions
 
-Status Store::begin() {
+Status Store::begin(bool durable) {
   if (terms_.crowded())
     if (Status written = write_batches(); !written)
       return written;
+  if (Status set = database_.set_durable(durable); !set)
+    return set;
   return database_.begin();
 }
 

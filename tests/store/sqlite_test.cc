@@ -136,6 +136,20 @@ TEST_F(Sqlite, ReadersFindTheLogAfterAWriterHasLeft) {
   EXPECT_TRUE(std::filesystem::exists(path_ + "-shm"));
 }
 
+TEST_F(Sqlite, CommitsWaitForTheDiskUnlessToldOtherwise) {
+  const auto database = open();
+  must(database->use_wal());
+  must(database->set_durable(false));
+  EXPECT_EQ(rows(*database, "PRAGMA synchronous")[0][0], "1");
+  must(database->execute("CREATE TABLE t (i INT) STRICT"));
+  must(database->begin());
+  must(database->run("INSERT INTO t VALUES (1)"));
+  EXPECT_FALSE(database->set_durable(true));
+  database->rollback();
+  must(database->set_durable(true));
+  EXPECT_EQ(rows(*database, "PRAGMA synchronous")[0][0], "2");
+}
+
 TEST_F(Sqlite, AReaderOnlyPutsACheckpointOff) {
   const auto database = open();
   must(database->use_wal());

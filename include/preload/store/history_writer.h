@@ -109,7 +109,7 @@ class HistoryWriter {
   void process(std::vector<HistoryItem> items);
   Status store_all(std::span<HistoryItem> items);
   template <class Body>
-  Status transact(Body&& body);
+  Status transact(Body&& body, bool durable = true);
   void publish(Effects& effects);
   Status expire_facts();
   [[nodiscard]] std::chrono::milliseconds wait_time() const;
@@ -177,11 +177,12 @@ class HistoryWriter {
 };
 
 // All or nothing: Status body(Effects&) within one transaction. Only what is
-// committed has effects.
+// committed has effects. `durable`: safe from a power failure then, which takes
+// as long as the disk does.
 template <class Body>
-Status HistoryWriter::transact(Body&& body) {
+Status HistoryWriter::transact(Body&& body, bool durable) {
   Effects effects;
-  Status status = store_->begin();
+  Status status = store_->begin(durable);
   // Before any alert: a new sink begins after the newest of them.
   if (status && sinks_due_) {
     status = store_->set_sinks(sinks_);

@@ -173,6 +173,10 @@ class Database {
   Status begin();
   Status commit();
   void rollback();
+  // Whether a commit waits until it is safe from a power failure, which is the
+  // default. Otherwise such a failure can undo the latest commits, as a whole;
+  // a crash of the process undoes none. Not within a transaction.
+  Status set_durable(bool durable);
   [[nodiscard]] bool in_transaction() const { return state_ != State::kNone; }
   // Runs `body`, which gives a Status or Result, in a transaction that is
   // committed when it succeeds.
@@ -223,6 +227,7 @@ class Database {
   sqlite3* handle_ = nullptr;
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
   State state_ = State::kNone;
+  bool durable_ = true;
 };
 
 }  // namespace preload

@@ -70,8 +70,8 @@ class Store final : public History {
   // After an error within, only rollback() helps; the store is usable then,
   // and counts batched before are still there. Not more than some thousands of
   // events at a time: they are kept in memory. begin() writes the batched
-  // counts first when there are too many.
-  Status begin();
+  // counts first when there are too many. `durable`: Database::set_durable().
+  Status begin(bool durable = true);
   Status commit();
   void rollback();
 
