@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "preload/procfs/proc_files.h"
-#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {

@@ -11,7 +11,7 @@
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
 #include "preload/base/watchdog.h"
-#include "preload/capture/watch_list.h"
+#include "preload/capture/environ_scanner.h"
 #include "preload/correlate/exec_event.h"
 
 namespace preload {
