@@ -51,7 +51,12 @@ Result<size_t> RecordReader::read_some() {
     if (got > 0)
       return static_cast<size_t>(got);
     if (got == 0) {
-      end_of_file();
+      ended_ = true;
+      // A line without its end was cut. It is dropped, since a number at its
+      // end may lack digits.
+      if (std::exchange(filled_, 0) > 0)
+        metrics_.add(Metric::kRecordsMalformed);
+      searched_ = 0;
       return 0;
     }
     if (errno == ENOTSOCK && socket_) {
@@ -96,15 +101,6 @@ void RecordReader::hand_over(std::string_view line) {
   }
   metrics_.add(Metric::kRecords);
   on_record_(line);
-}
-
-// What is left without a newline was cut. It is dropped, since a number at its
-// end may lack digits.
-void RecordReader::end_of_file() {
-  ended_ = true;
-  if (filled_ > 0)
-    metrics_.add(Metric::kRecordsMalformed);
-  filled_ = searched_ = 0;
 }
 
 }  // namespace preload

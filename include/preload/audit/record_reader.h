@@ -48,7 +48,6 @@ class RecordReader {
   [[nodiscard]] bool readable() const;
   void split();
   void hand_over(std::string_view line);
-  void end_of_file();
 
   int fd_;
   Metrics& metrics_;

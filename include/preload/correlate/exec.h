@@ -10,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/capture/exec_snapshot.h"
 #include "preload/capture/snapshot_format.h"
 #include "preload/correlate/exec_event.h"

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/capture/exec_snapshot.h"
 
 namespace preload {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/capture/exec_snapshot.h"
 #include "preload/correlate/exec_event.h"
 
