@@ -17,11 +17,6 @@ RecordReader::RecordReader(int fd, Metrics& metrics, OnRecord on_record)
       on_record_(std::move(on_record)),
       buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
 
-bool RecordReader::readable() const {
-  pollfd poll_fd{fd_, POLLIN, 0};
-  return ::poll(&poll_fd, 1, 0) == 1;
-}
-
 Result<ReadState> RecordReader::drain() {
   last_bytes_ = 0;
   while (!ended_ && last_bytes_ < kMaxDrain) {
@@ -44,7 +39,8 @@ Result<size_t> RecordReader::read_some() {
   char* const at = buffer_.get() + filled_;
   const size_t room = kBufferSize - filled_;
   while (true) {
-    if (!socket_ && !readable())
+    pollfd input{fd_, POLLIN, 0};
+    if (!socket_ && ::poll(&input, 1, 0) != 1)
       return 0;
     const ssize_t got =
         socket_ ? ::recv(fd_, at, room, MSG_DONTWAIT) : ::read(fd_, at, room);

@@ -71,13 +71,6 @@ std::string container_id(std::string_view cgroup) {
   return {};
 }
 
-std::vector<std::string> split_argv(std::string_view bytes) {
-  std::vector<std::string> argv;
-  while (!bytes.empty())
-    argv.emplace_back(next_string(bytes));
-  return argv;
-}
-
 void decode_section(Section what, std::string_view text,
                     ExecSnapshot& snapshot) {
   switch (what) {
@@ -113,8 +106,9 @@ void decode_section(Section what, std::string_view text,
       snapshot.ses = parse_id(text);
       break;
     case Section::kCmdline:
-      snapshot.argv = split_argv(text);
       snapshot.argv_truncated = text.size() >= kMaxCmdline;
+      while (!text.empty())
+        snapshot.argv.emplace_back(next_string(text));
       break;
     case Section::kAuxv: {
       const Auxv auxv = parse_auxv(text);

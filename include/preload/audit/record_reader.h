@@ -45,7 +45,6 @@ class RecordReader {
 
  private:
   Result<size_t> read_some();
-  [[nodiscard]] bool readable() const;
   void split();
   void hand_over(std::string_view line);
 
