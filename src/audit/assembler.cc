@@ -52,7 +52,6 @@ void Assembler::on_syscall(const Record& record) {
   if (!syscall->success)
     return;
   syscall->id = record.id;
-  syscall->exec = syscalls_.name_of(syscall->arch, syscall->syscall);
   if (has_key(syscall->key, kPreloadFileKey))
     handler_.on_preload_file(*syscall);
   // A repeated record adds nothing to an event that is open.
@@ -65,7 +64,7 @@ void Assembler::on_syscall(const Record& record) {
 void Assembler::open_event(const SyscallRecord& exec, uint64_t token,
                            std::string_view text) {
   if (open_.size() == kMaxOpen)
-    end_oldest();
+    end(oldest(), true);
   OpenEvent event;
   event.token = token;
   event.opened_ns = clock_.monotonic_ns();
@@ -96,7 +95,7 @@ void Assembler::append(OpenEvents::iterator event, std::string_view text) {
   ++open.record_count;
   bytes_ += size;
   while (bytes_ > kMaxBytes)
-    end_oldest();
+    end(oldest(), true);
 }
 
 void Assembler::cut(OpenEvent& event) {
@@ -111,25 +110,17 @@ Assembler::OpenEvents::const_iterator Assembler::oldest() const {
                           });
 }
 
-void Assembler::end_oldest() {
-  end_early(open_.find(oldest()->first));
-}
-
-void Assembler::end_early(OpenEvents::iterator event) {
-  if (!event->second.complete)
-    cut(event->second);
-  end(event);
-}
-
 void Assembler::complete(OpenEvents::iterator event) {
   event->second.complete = true;
   if (handler_.wanted(event->second.token) != AuditHandler::Wanted::kNotYet)
-    end(event);
+    end(event, false);
 }
 
-void Assembler::end(OpenEvents::const_iterator event) {
+void Assembler::end(OpenEvents::const_iterator event, bool early) {
   auto node = open_.extract(event);
   OpenEvent& ended = node.mapped();
+  if (early && !ended.complete)
+    cut(ended);
   bytes_ -= ended.records.size();
   if (handler_.wanted(ended.token) == AuditHandler::Wanted::kNo)
     return;
@@ -150,7 +141,7 @@ void Assembler::expire() {
   for (auto event = open_.begin(); event != open_.end();) {
     const auto current = event++;
     if (current->second.opened_ns <= opened_before)
-      end_early(current);
+      end(current, true);
     else if (current->second.complete)
       complete(current);
   }
@@ -158,7 +149,7 @@ void Assembler::expire() {
 
 void Assembler::flush() {
   while (!open_.empty())
-    end(open_.begin());
+    end(open_.begin(), false);
 }
 
 std::optional<int64_t> Assembler::deadline_ns() const {

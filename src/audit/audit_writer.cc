@@ -12,15 +12,6 @@
 #include <libaudit.h>
 
 namespace preload {
-namespace {
-
-struct Free {
-  void operator()(char* text) const {
-    std::free(text);  // NOLINT(cppcoreguidelines-no-malloc)
-  }
-};
-
-}  // namespace
 
 AuditText& AuditText::word(std::string_view key, std::string_view value) {
   if (!text_.empty())
@@ -37,8 +28,10 @@ AuditText& AuditText::encoded(std::string_view key, std::string_view bytes,
                               size_t limit) {
   const std::string name(key);
   const std::string head(bytes.substr(0, limit));
-  const std::unique_ptr<char, Free> pair(::audit_encode_nv_string(
-      name.c_str(), head.c_str(), static_cast<unsigned>(head.size())));
+  const std::unique_ptr<char, void (*)(void*)> pair(
+      ::audit_encode_nv_string(name.c_str(), head.c_str(),
+                               static_cast<unsigned>(head.size())),
+      std::free);
   if (pair == nullptr)
     throw std::bad_alloc();
   if (!text_.empty())

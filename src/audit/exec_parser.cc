@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <utility>
 
 #include <auparse.h>
 #include <libaudit.h>
 
-#include "preload/audit/record_scan.h"
 #include "preload/base/text.h"
 
 namespace preload {
@@ -148,14 +146,8 @@ class Arguments {
 
 }  // namespace
 
-void ExecParser::Destroy::operator()(::opaque* state) const {
-  auparse_destroy(state);
-}
-
-ExecParser::ExecParser(State state) : state_(std::move(state)) {}
-
 Result<ExecParser> ExecParser::create() {
-  State state(auparse_init(AUSOURCE_BUFFER, ""));
+  State state(auparse_init(AUSOURCE_BUFFER, ""), auparse_destroy);
   if (!state)
     return fail("cannot start libauparse");
   return ExecParser(std::move(state));

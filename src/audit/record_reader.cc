@@ -17,11 +17,6 @@ RecordReader::RecordReader(int fd, Metrics& metrics, OnRecord on_record)
       on_record_(std::move(on_record)),
       buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
 
-bool RecordReader::readable() const {
-  pollfd poll_fd{fd_, POLLIN, 0};
-  return ::poll(&poll_fd, 1, 0) == 1;
-}
-
 Result<ReadState> RecordReader::drain() {
   last_bytes_ = 0;
   while (!ended_ && last_bytes_ < kMaxDrain) {
@@ -44,14 +39,20 @@ Result<size_t> RecordReader::read_some() {
   char* const at = buffer_.get() + filled_;
   const size_t room = kBufferSize - filled_;
   while (true) {
-    if (!socket_ && !readable())
+    pollfd input{fd_, POLLIN, 0};
+    if (!socket_ && ::poll(&input, 1, 0) != 1)
       return 0;
     const ssize_t got =
         socket_ ? ::recv(fd_, at, room, MSG_DONTWAIT) : ::read(fd_, at, room);
     if (got > 0)
       return static_cast<size_t>(got);
     if (got == 0) {
-      end_of_file();
+      ended_ = true;
+      // A line without its end was cut. It is dropped, since a number at its
+      // end may lack digits.
+      if (std::exchange(filled_, 0) > 0)
+        metrics_.add(Metric::kRecordsMalformed);
+      searched_ = 0;
       return 0;
     }
     if (errno == ENOTSOCK && socket_) {
@@ -96,15 +97,6 @@ void RecordReader::hand_over(std::string_view line) {
   }
   metrics_.add(Metric::kRecords);
   on_record_(line);
-}
-
-// What is left without a newline was cut. It is dropped, since a number at its
-// end may lack digits.
-void RecordReader::end_of_file() {
-  ended_ = true;
-  if (filled_ > 0)
-    metrics_.add(Metric::kRecordsMalformed);
-  filled_ = searched_ = 0;
 }
 
 }  // namespace preload

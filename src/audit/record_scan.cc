@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/audit/record_scan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <unordered_map>
+
+#include <libaudit.h>
 
 #include "preload/base/text.h"
 
@@ -123,6 +128,36 @@ bool take_field(std::string_view word, SyscallRecord& record, unsigned& seen) {
   return true;
 }
 
+using CallNames = std::unordered_map<uint64_t, std::string_view>;
+
+uint64_t call_key(uint32_t arch, uint32_t syscall) {
+  return uint64_t{arch} << 32 | syscall;
+}
+
+// From libaudit; and what it has no tables for: x32, whose calls carry
+// AUDIT_ARCH_X86_64 and bit 30, and riscv64 and loongarch64, younger than
+// 3.0.9.
+CallNames exec_calls() {
+  constexpr uint32_t kX32 = 0x40000000;
+  CallNames names{{call_key(AUDIT_ARCH_X86_64, kX32 | 520), "execve"},
+                  {call_key(AUDIT_ARCH_X86_64, kX32 | 545), "execveat"}};
+  for (const uint32_t arch : {0xc00000f3U, 0xc0000102U}) {
+    names.emplace(call_key(arch, 221), "execve");
+    names.emplace(call_key(arch, 281), "execveat");
+  }
+  // libaudit numbers its machines from 0 and has a few dozen at most; it
+  // answers 0 and -1 for those it was built without.
+  for (int machine = 0; machine < 64; ++machine) {
+    const unsigned int arch = audit_machine_to_elf(machine);
+    for (const char* name : {"execve", "execveat"}) {
+      const int syscall = audit_name_to_syscall(name, machine);
+      if (arch != 0 && syscall >= 0)
+        names.emplace(call_key(arch, static_cast<uint32_t>(syscall)), name);
+    }
+  }
+  return names;
+}
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9')
     return c - '0';
@@ -140,6 +175,12 @@ bool is_hex(std::string_view text) {
 }
 
 }  // namespace
+
+std::string to_string(const AuditId& id) {
+  if (id.serial == 0)
+    return {};
+  return fmt::format("{}.{:03}:{}", id.sec, id.ms, id.serial);
+}
 
 std::optional<Record> scan_record(std::string_view line) {
   Record record;
@@ -198,8 +239,15 @@ std::optional<SyscallRecord> scan_syscall(std::string_view body) {
   }
   if ((seen & kNeeded) != kNeeded)
     return std::nullopt;
+  record.exec = exec_name(record.arch, record.syscall);
   record.key = EncodedValue::of(last_key(body));
   return record;
+}
+
+std::string_view exec_name(uint32_t arch, uint32_t syscall) {
+  static const CallNames kNames = exec_calls();
+  const auto found = kNames.find(call_key(arch, syscall));
+  return found != kNames.end() ? found->second : std::string_view();
 }
 
 bool has_key(const EncodedValue& key, std::string_view name) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -25,25 +26,14 @@ constexpr unsigned kMaxCpus = 2000;
 
 std::vector<unsigned> online_cpus() {
   const Fd file(::open(kOnlineCpus, O_RDONLY | O_CLOEXEC));
-  const auto text = read_all(file, 4096, kOnlineCpus);
-  std::vector<unsigned> cpus;
-  if (text)
-    cpus = parse_cpu_list(*text);
-  return cpus;
+  return parse_cpu_list(read_all(file, 4096, kOnlineCpus).value_or(""));
 }
 
 }  // namespace
 
 std::string_view to_string(CaptureMode mode) {
-  switch (mode) {
-    case CaptureMode::kAudit:
-      return "audit";
-    case CaptureMode::kNice:
-      return "nice";
-    case CaptureMode::kRealtime:
-      return "realtime";
-  }
-  return "";
+  constexpr std::array<std::string_view, 3> kWords{"audit", "nice", "realtime"};
+  return kWords.at(static_cast<size_t>(mode));
 }
 
 std::vector<unsigned> parse_cpu_list(std::string_view text) {
@@ -107,7 +97,7 @@ Status ExecCapture::open_listeners() {
   std::vector<std::optional<unsigned>> cpus(online_.begin(), online_.end());
   cpus.push_back(std::nullopt);
   for (const std::optional<unsigned> cpu : cpus) {
-    auto listener = ExecListener::open(shared_, cpu, online_);
+    auto listener = ExecListener::open(shared_, cpu);
     if (!listener)
       return tl::unexpected(listener.error());
     listeners_.push_back(*std::move(listener));

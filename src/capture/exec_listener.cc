@@ -9,12 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <string>
-#include <utility>
 
 namespace preload {
 namespace {
@@ -62,10 +60,9 @@ void signal_event(const Fd& event) {
 }  // namespace
 
 Result<std::unique_ptr<ExecListener>> ExecListener::open(
-    ListenerShared& shared, std::optional<unsigned> cpu,
-    std::span<const unsigned> served) {
-  auto filter =
-      cpu ? exec_filter(std::span(&*cpu, 1), false) : exec_filter(served, true);
+    ListenerShared& shared, std::optional<unsigned> cpu) {
+  auto filter = exec_filter(
+      cpu ? std::span(&*cpu, 1) : std::span<const unsigned>(), false);
   auto connector = Connector::open(filter, kSocketBuffer);
   if (!connector)
     return tl::unexpected(connector.error());

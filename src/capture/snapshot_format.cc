@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/capture/snapshot_format.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <cstring>
 #include <string>
 
-#include "preload/procfs/proc_parsers.h"
+#include "preload/base/text.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 namespace {
@@ -27,20 +29,54 @@ std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::vector<std::string> split_argv(std::string_view bytes) {
-  std::vector<std::string> argv;
-  while (!bytes.empty())
-    argv.emplace_back(next_string(bytes));
-  return argv;
+// Documentation/admin-guide/devices.txt
+constexpr unsigned kTtyMajor = 4;
+constexpr unsigned kFirstSerialMinor = 64;
+constexpr unsigned kFirstPtsMajor = 136;
+constexpr unsigned kLastPtsMajor = 143;
+constexpr unsigned kPtsPerMajor = 256;
+
+// ExecSnapshot::tty for a device number of stat's tty_nr.
+std::string tty_name(int32_t tty_nr) {
+  if (tty_nr == 0)
+    return "(none)";
+  // new_encode_dev() of the kernel is what makedev() undoes for these sizes.
+  const auto number = static_cast<uint32_t>(tty_nr);
+  const unsigned device_major = (number & 0xfff00U) >> 8;
+  const unsigned device_minor = (number & 0xffU) | ((number >> 12) & 0xfff00U);
+  if (device_major >= kFirstPtsMajor && device_major <= kLastPtsMajor)
+    return fmt::format(
+        "pts{}", (device_major - kFirstPtsMajor) * kPtsPerMajor + device_minor);
+  if (device_major == kTtyMajor && device_minor >= kFirstSerialMinor)
+    return fmt::format("ttyS{}", device_minor - kFirstSerialMinor);
+  if (device_major == kTtyMajor)
+    return fmt::format("tty{}", device_minor);
+  return fmt::format("{}:{}", device_major, device_minor);
+}
+
+// The id of the container that a cgroup path belongs to (64 hexadecimal
+// digits of Docker, podman, containerd and CRI-O), or empty.
+std::string container_id(std::string_view cgroup) {
+  constexpr size_t kDigits = 64;
+  const auto is_digit = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  };
+  size_t run = 0;
+  for (size_t i = cgroup.size(); i-- > 0;) {
+    run = is_digit(cgroup[i]) ? run + 1 : 0;
+    const bool bounded = i == 0 || !is_digit(cgroup[i - 1]);
+    if (run == kDigits && bounded)
+      return std::string(cgroup.substr(i, run));
+  }
+  return {};
 }
 
 void decode_section(Section what, std::string_view text,
                     ExecSnapshot& snapshot) {
   switch (what) {
     case Section::kEnv:
-      if (const auto pair = split_pair(text))
-        snapshot.env.push_back(
-            {std::string(pair->name), std::string(pair->value)});
+      snapshot.env.emplace_back().name = next_field(text, '=');
+      snapshot.env.back().value = text;
       break;
     case Section::kExe:
       snapshot.executable = text;
@@ -70,8 +106,9 @@ void decode_section(Section what, std::string_view text,
       snapshot.ses = parse_id(text);
       break;
     case Section::kCmdline:
-      snapshot.argv = split_argv(text);
       snapshot.argv_truncated = text.size() >= kMaxCmdline;
+      while (!text.empty())
+        snapshot.argv.emplace_back(next_string(text));
       break;
     case Section::kAuxv: {
       const Auxv auxv = parse_auxv(text);

@@ -6,33 +6,22 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <string_view>
 
 #include "preload/procfs/proc_files.h"
-#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {
 
 constexpr size_t kSmallFileBytes = 4096;
 
-void copy_file(const Fd& dir, const char* path, Section what, size_t limit,
-               SnapshotWriter& out) {
+// Copies what `read` (read_file or read_link) gives, up to `limit` bytes.
+template <class Read>
+void copy(Read read, const Fd& dir, const char* path, Section what,
+          size_t limit, SnapshotWriter& out) {
   out.begin(what);
   const auto room = out.room();
   out.advance(
-      read_file(dir.get(), path, room.first(std::min(room.size(), limit)))
-          .size());
-  out.end();
-}
-
-void copy_link(const Fd& dir, const char* path, Section what,
-               SnapshotWriter& out) {
-  out.begin(what);
-  const auto room = out.room();
-  out.advance(
-      read_link(dir.get(), path, room.first(std::min(room.size(), kMaxLink)))
-          .size());
+      read(dir.get(), path, room.first(std::min(room.size(), limit))).size());
   out.end();
 }
 
@@ -118,18 +107,13 @@ int SnapshotReader::why_short(int32_t pid, const Fd& environ,
   if (bytes > 0)
     return ::pread(environ.get(), &first, 1, 0) == 1 ? 0 : EIO;
   // An empty environment, or no memory any more.
-  const std::optional<size_t> size = environ_size(pid);
+  std::array<char, kMaxStat> stat;
+  const auto size =
+      parse_stat(read_file(proc_, ProcPath(pid, "/stat").c_str(), stat))
+          .environ_bytes;
   if (!size)
     return ESRCH;
   return *size > 0 ? EIO : 0;
-}
-
-// What the memory of the process says of its environment's size; nothing when
-// it has no memory any more.
-std::optional<size_t> SnapshotReader::environ_size(int32_t pid) const {
-  std::array<char, kMaxStat> stat;
-  return parse_stat(read_file(proc_, ProcPath(pid, "/stat").c_str(), stat))
-      .environ_bytes;
 }
 
 void SnapshotReader::read_rest(int32_t pid, SnapshotWriter& out) {
@@ -139,15 +123,15 @@ void SnapshotReader::read_rest(int32_t pid, SnapshotWriter& out) {
                         O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!dir)
     return;
-  copy_link(dir, "exe", Section::kExe, out);
-  copy_file(dir, "stat", Section::kStat, kSmallFileBytes, out);
-  copy_file(dir, "status", Section::kStatus, kSmallFileBytes, out);
-  copy_file(dir, "loginuid", Section::kLoginuid, 16, out);
-  copy_file(dir, "sessionid", Section::kSessionid, 16, out);
-  copy_file(dir, "auxv", Section::kAuxv, kSmallFileBytes, out);
-  copy_file(dir, "cgroup", Section::kCgroup, kSmallFileBytes, out);
-  copy_link(dir, "cwd", Section::kCwd, out);
-  copy_file(dir, "cmdline", Section::kCmdline, kMaxCmdline, out);
+  copy(read_link, dir, "exe", Section::kExe, kMaxLink, out);
+  copy(read_file, dir, "stat", Section::kStat, kSmallFileBytes, out);
+  copy(read_file, dir, "status", Section::kStatus, kSmallFileBytes, out);
+  copy(read_file, dir, "loginuid", Section::kLoginuid, 16, out);
+  copy(read_file, dir, "sessionid", Section::kSessionid, 16, out);
+  copy(read_file, dir, "auxv", Section::kAuxv, kSmallFileBytes, out);
+  copy(read_file, dir, "cgroup", Section::kCgroup, kSmallFileBytes, out);
+  copy(read_link, dir, "cwd", Section::kCwd, kMaxLink, out);
+  copy(read_file, dir, "cmdline", Section::kCmdline, kMaxCmdline, out);
 }
 
 }  // namespace preload

@@ -2,10 +2,7 @@
 #include "preload/correlate/correlator.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
-
-#include "preload/correlate/join.h"
 
 namespace preload {
 namespace {
@@ -24,6 +21,15 @@ ExecEvent event_of_record(const SyscallRecord& record) {
   event.executable = record.exe.decoded();
   event.key = record.key.decoded();
   return event;
+}
+
+// Of a dynamic loader whose arguments did not all come: whether there may be
+// options among those that are missing. They come first.
+bool may_hide_options(const ExecEvent& event) {
+  if (event.argv.empty())
+    return true;
+  return event.argv_truncated &&
+         (event.argv.size() == 1 || event.argv[1].starts_with("--"));
 }
 
 }  // namespace
@@ -54,7 +60,7 @@ void Correlator::refill() {
 void Correlator::add_notice(ExecNotice&& notice) {
   if (Exec* held = upgrade_held(notice)) {
     complete(*held);
-    settle_if_ready(held->token);
+    settle_if_ready(*held);
     return;
   }
   Exec exec(std::move(notice));
@@ -122,7 +128,8 @@ std::optional<Exec> Correlator::match(const SyscallRecord& record,
 }
 
 std::optional<uint64_t> Correlator::on_exec(const SyscallRecord& record) {
-  if (replays_.seen(record)) {
+  const Seen event{record.id.serial, record.id.wall_us(), record.pid};
+  if (std::exchange(seen_[event.serial % kSeen], event) == event) {
     metrics_.add(Metric::kEventsReplayed);
     return std::nullopt;
   }
@@ -200,26 +207,25 @@ std::optional<uint64_t> Correlator::keep(Exec&& exec) {
 
 // An event is wanted to report what was found, or what was missed.
 AuditHandler::Wanted Correlator::wanted(uint64_t token) {
-  const auto found = audited_.find(token);
-  if (found == audited_.end())
+  Exec* exec = find_audited(token);
+  if (exec == nullptr)
     return Wanted::kNo;
-  Exec& exec = found->second;
-  if (exec.snapshot || exec.loader)
+  if (exec->snapshot || exec->loader)
     return Wanted::kYes;
-  if (exec.capture == Capture::kNone)
-    return exec.reads > 0 ? Wanted::kNotYet : Wanted::kYes;
-  exec.needs_records = false;
-  settle_if_ready(token);
+  if (exec->capture == Capture::kNone)
+    return exec->reads > 0 ? Wanted::kNotYet : Wanted::kYes;
+  exec->needs_records = false;
+  settle_if_ready(*exec);
   return Wanted::kNo;
 }
 
 void Correlator::on_exec_event(uint64_t token, AuditExec&& exec) {
-  const auto found = audited_.find(token);
-  if (found == audited_.end())
+  Exec* kept = find_audited(token);
+  if (kept == nullptr)
     return;
-  found->second.needs_records = false;
-  *found->second.audit = std::move(exec);
-  settle_if_ready(token);
+  kept->needs_records = false;
+  *kept->audit = std::move(exec);
+  settle_if_ready(*kept);
 }
 
 void Correlator::on_preload_file(const SyscallRecord& record) {
@@ -240,14 +246,10 @@ void Correlator::release_held(int32_t pid, uint64_t token) {
 
 // Records that are still collected and reads that are under way settle it when
 // they are done.
-void Correlator::settle_if_ready(uint64_t token) {
-  const auto found = audited_.find(token);
-  if (found == audited_.end())
-    return;
-  const Exec& exec = found->second;
-  if (!exec.needs_records && exec.reads == 0 &&
+void Correlator::settle_if_ready(Exec& exec) {
+  if (exec.audit && !exec.needs_records && exec.reads == 0 &&
       exec.due_ns <= clock_.monotonic_ns())
-    settle_and_erase(found);
+    settle_and_erase(exec);
 }
 
 void Correlator::settle_due(bool all) {
@@ -261,16 +263,15 @@ void Correlator::settle_due(bool all) {
       continue;
     release_held(exec->pid, token);
     exec->due_ns = 0;
-    settle_if_ready(token);
+    settle_if_ready(*exec);
   }
 }
 
-void Correlator::settle_and_erase(Audited::iterator found) {
-  Exec& exec = found->second;
+void Correlator::settle_and_erase(Exec& exec) {
   release_held(exec.pid, exec.token);
-  audited_bytes_ -= std::exchange(exec.bytes, 0);
+  audited_bytes_ -= exec.bytes;
   settle(exec);
-  audited_.erase(found);
+  audited_.erase(exec.token);
 }
 
 void Correlator::settle(Exec& exec) {
@@ -352,7 +353,7 @@ void Correlator::finish() {
   settle_due(true);
   // The records of these did not come.
   while (!audited_.empty())
-    settle_and_erase(audited_.begin());
+    settle_and_erase(audited_.begin()->second);
   waiting_.expire(clock_.monotonic_ns(), true,
                   [this](Exec& exec) { settle_unaudited(exec); });
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The correlator's late reads: what it requests, and whose the results are.
-#include <string>
 #include <utility>
 
 #include "preload/correlate/correlator.h"
-#include "preload/correlate/join.h"
 
 namespace preload {
 
@@ -35,7 +33,7 @@ void Correlator::complete(Exec& exec) {
   }
   ++exec.reads;
   if (parents_.wait(snapshot.ppid,
-                    {exec.pid, exec.token, snapshot.start_ticks}) &&
+                    {exec.pid, exec.token, snapshot.start_ticks, {}}) &&
       !request_({What::kProgram, snapshot.ppid, 0, {}, 0})) {
     --exec.reads;
     (void)parents_.answer(snapshot.ppid, "", 0, now_ns);
@@ -52,7 +50,7 @@ void Correlator::read_late(Exec& exec) {
 
 void Correlator::on_late_result(LateResult&& result) {
   if (result.request.what == LateRequest::What::kProgram) {
-    for (auto& [child, program] :
+    for (ParentPrograms::Child& child :
          parents_.answer(result.request.pid, result.program.path,
                          result.program.start_ticks, clock_.monotonic_ns())) {
       Exec* exec = find(child.pid, child.token);
@@ -60,16 +58,15 @@ void Correlator::on_late_result(LateResult&& result) {
         continue;
       --exec->reads;
       if (exec->snapshot)
-        exec->snapshot->parent_executable = std::move(program);
-      settle_if_ready(child.token);
+        exec->snapshot->parent_executable = std::move(child.parent_program);
+      settle_if_ready(*exec);
     }
     return;
   }
-  const uint64_t token = result.request.token;
-  if (Exec* exec = find(result.request.pid, token)) {
+  if (Exec* exec = find(result.request.pid, result.request.token)) {
     --exec->reads;
     take_read(*exec, std::move(result));
-    settle_if_ready(token);
+    settle_if_ready(*exec);
   }
 }
 

@@ -17,19 +17,14 @@ constexpr std::array<Metric, 4> kMissedMetrics{
 
 CoverageDelta& Coverage::day_of(int64_t time_us) {
   const int64_t day = time_us / kDayUs;
-  CoverageDelta& delta = days_[day];
-  delta.day = day;
-  return delta;
+  return days_.try_emplace(day, CoverageDelta{day}).first->second;
 }
 
 void Coverage::captured(Capture how, int64_t time_us) {
-  if (how == Capture::kExec) {
-    ++day_of(time_us).captured_at_exec;
-    metrics_.add(Metric::kCapturedAtExec);
-  } else {
-    ++day_of(time_us).captured_late;
-    metrics_.add(Metric::kCapturedLate);
-  }
+  const bool at_exec = how == Capture::kExec;
+  CoverageDelta& delta = day_of(time_us);
+  ++(at_exec ? delta.captured_at_exec : delta.captured_late);
+  metrics_.add(at_exec ? Metric::kCapturedAtExec : Metric::kCapturedLate);
 }
 
 void Coverage::missed(MissReason reason, int64_t time_us) {
@@ -47,10 +42,8 @@ void Coverage::audited_later(int64_t time_us,
                              std::optional<MissReason> missed) {
   CoverageDelta& delta = day_of(time_us);
   --delta.unaudited;
-  if (missed)
-    ++delta.missed[static_cast<size_t>(*missed)];
-  else
-    ++delta.captured_at_exec;
+  ++(missed ? delta.missed.at(static_cast<size_t>(*missed))
+            : delta.captured_at_exec);
 }
 
 std::vector<CoverageDelta> Coverage::take() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/correlate/environ_reader.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -8,9 +9,11 @@
 #include <cerrno>
 #include <span>
 #include <utility>
+#include <vector>
 
+#include "preload/base/text.h"
+#include "preload/base/timed_call.h"
 #include "preload/procfs/proc_files.h"
-#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {
@@ -43,6 +46,44 @@ LateRead missed(MissReason reason) {
   return result;
 }
 
+std::vector<int32_t> pids_of(const Fd& proc) {
+  std::vector<int32_t> pids;
+  const int fd = ::openat(proc.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd), ::closedir);
+  // One reader of this stream: readdir(3) is safe.
+  while (const dirent* entry = ::readdir(dir.get()))  // NOLINT
+    if (const auto pid = parse_unsigned(entry->d_name))
+      pids.push_back(static_cast<int32_t>(*pid));
+  return pids;
+}
+
+// An EnvironReader whose calls end in time: one that hangs is left to the
+// thread that is in it.
+class TimedReader {
+ public:
+  explicit TimedReader(const Fd& proc) : proc_(proc) {}
+
+  // What `job` gives; a default when it hangs.
+  template <class Job>
+  auto run(Job job) {
+    static const SystemClock kClock;  // a job may outlive any other
+    if (!reader_)
+      reader_ = std::make_shared<EnvironReader>(proc_, kClock);
+    auto result = std::make_shared<decltype(job(*reader_))>();
+    if (calls_.run([=, reader = reader_] { *result = job(*reader); }))
+      return std::move(*result);
+    reader_.reset();
+    return decltype(job(*reader_))();
+  }
+
+ private:
+  const Fd& proc_;
+  std::shared_ptr<EnvironReader> reader_;  // its last job may have it still
+  TimedCall calls_{"reading a process in /proc"};
+};
+
 }  // namespace
 
 bool same_program(std::string_view link, std::string_view exe) {
@@ -72,7 +113,7 @@ EnvironReader::Program EnvironReader::program_of(int32_t pid) const {
   return program;
 }
 
-LateRead EnvironReader::take(int32_t pid, const WatchList& watched) {
+LateRead EnvironReader::read_any(int32_t pid, const WatchList& watched) {
   const auto now_ns = static_cast<uint64_t>(clock_.monotonic_ns());
   const auto space = std::span(space_.get(), kMaxSnapshot);
   outcome_ = reader_.read(pid, now_ns, watched, space);
@@ -90,7 +131,7 @@ LateRead EnvironReader::take(int32_t pid, const WatchList& watched) {
 
 LateRead EnvironReader::read(int32_t pid, const WatchList& watched,
                              std::string_view exe, int64_t event_us) {
-  LateRead result = take(pid, watched);
+  LateRead result = read_any(pid, watched);
   const Program now = program_of(pid);
   if (result.kind == SnapshotKind::kUnread)
     return missed(reason_of(outcome_.error, !is_gone(now.error)));
@@ -107,8 +148,39 @@ LateRead EnvironReader::read(int32_t pid, const WatchList& watched,
   return result;
 }
 
-LateRead EnvironReader::read_any(int32_t pid, const WatchList& watched) {
-  return take(pid, watched);
+size_t take_inventory(const Fd& proc, const WatchList& watched,
+                      uint64_t before_ticks, const Clock& clock,
+                      const std::atomic<bool>& stop, Pulse& pulse,
+                      const std::function<void(ExecEventPtr)>& take) {
+  TimedReader reader(proc);
+  size_t processes = 0;
+  for (const int32_t pid : pids_of(proc)) {
+    if (stop)
+      break;
+    pulse.beat();
+    if (pid == ::getpid())
+      continue;
+    const LateRead read = reader.run([pid, watched](EnvironReader& late) {
+      return late.read_any(pid, watched);
+    });
+    if (read.kind == SnapshotKind::kUnread)
+      continue;
+    ++processes;
+    if (!read.snapshot ||
+        (before_ticks != 0 && read.snapshot->start_ticks >= before_ticks))
+      continue;
+    ExecEvent event(std::move(*read.snapshot));
+    const auto parent = reader.run([ppid = event.ppid](EnvironReader& late) {
+      return late.program_of(ppid);
+    });
+    if (parent.start_ticks <= event.start_ticks)  // else it got the pid later
+      event.parent_executable = parent.path;
+    event.capture = Capture::kLate;
+    event.origin = Origin::kInventory;
+    event.time_us = clock.wall_us();
+    take(std::make_shared<const ExecEvent>(std::move(event)));
+  }
+  return processes;
 }
 
 }  // namespace preload

@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -15,7 +14,6 @@
 
 #include "preload/base/log.h"
 #include "preload/base/thread.h"
-#include "preload/correlate/join.h"
 #include "preload/correlate/preload_file.h"
 
 namespace preload {
@@ -192,8 +190,7 @@ LateReader::LateReader(const Fd& proc, const WatchList& watched)
     : state_(std::make_shared<State>(proc, watched)) {}
 
 LateReader::~LateReader() {
-  const std::lock_guard lock(state_->mutex);
-  state_->abandon_thread();
+  close();
 }
 
 bool LateReader::post(LateRequest&& request) {

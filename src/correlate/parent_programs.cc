@@ -21,11 +21,11 @@ bool ParentPrograms::wait(int32_t parent, Child child) {
     std::erase_if(parents_,
                   [](const auto& entry) { return !entry.second.asked; });
   Parent& entry = parents_[parent];
-  entry.children.push_back(child);
+  entry.children.push_back(std::move(child));
   return !std::exchange(entry.asked, true);
 }
 
-std::vector<ParentPrograms::Answer> ParentPrograms::answer(
+std::vector<ParentPrograms::Child> ParentPrograms::answer(
     int32_t parent, const std::string& program, uint64_t start_ticks,
     int64_t now_ns) {
   const auto found = parents_.find(parent);
@@ -36,12 +36,12 @@ std::vector<ParentPrograms::Answer> ParentPrograms::answer(
   entry.start_ticks = start_ticks;
   entry.read_ns = now_ns;
   entry.asked = false;
-  std::vector<Answer> answers;
-  for (const Child& child : std::exchange(entry.children, {}))
-    answers.push_back({child, program_for(entry, child.start_ticks)});
+  std::vector<Child> children = std::exchange(entry.children, {});
+  for (Child& child : children)
+    child.parent_program = program_for(entry, child.start_ticks);
   if (entry.replaced)
     parents_.erase(found);
-  return answers;
+  return children;
 }
 
 void ParentPrograms::executed(int32_t pid) {

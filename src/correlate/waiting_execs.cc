@@ -77,37 +77,32 @@ Exec* WaitingExecs::find(int32_t pid, uint64_t token) {
                                                                       : nullptr;
 }
 
-void WaitingExecs::settle_front(int64_t now_ns, const Settle& settle) {
-  const Ref ref = expiry_.front();
-  expiry_.pop_front();
-  Exec* exec = find(ref.pid, ref.token);
-  if (exec == nullptr)
-    return;
-  --waiting_;
-  settle(*exec);
-  exec->snapshot.reset();
-  recount(*exec);
-  forgetting_.push_back({ref.pid, ref.token, now_ns + kRememberNs});
-}
-
-void WaitingExecs::forget_front() {
-  const Ref ref = forgetting_.front();
-  forgetting_.pop_front();
-  const auto found = execs_.find(ref.pid);
-  if (found == execs_.end())
-    return;
-  const auto exec = with_token(found->second, ref.token);
-  if (exec != found->second.end())
-    remove(found, exec);
-}
-
 void WaitingExecs::expire(int64_t now_ns, bool all, const Settle& settle) {
   while (!expiry_.empty() && (all || expiry_.front().due_ns <= now_ns ||
-                              waiting_ > kMaxWaiting || bytes_ > kMaxBytes))
-    settle_front(now_ns, settle);
+                              waiting_ > kMaxWaiting || bytes_ > kMaxBytes)) {
+    Ref ref = expiry_.front();
+    expiry_.pop_front();
+    Exec* exec = find(ref.pid, ref.token);
+    if (exec == nullptr)
+      continue;
+    --waiting_;
+    settle(*exec);
+    exec->snapshot.reset();
+    recount(*exec);
+    ref.due_ns = now_ns + kRememberNs;
+    forgetting_.push_back(ref);
+  }
   while (!forgetting_.empty() && (forgetting_.front().due_ns <= now_ns ||
-                                  remembered() > kMaxRemembered))
-    forget_front();
+                                  remembered() > kMaxRemembered)) {
+    const Ref ref = forgetting_.front();
+    forgetting_.pop_front();
+    const auto found = execs_.find(ref.pid);
+    if (found == execs_.end())
+      continue;
+    const auto exec = with_token(found->second, ref.token);
+    if (exec != found->second.end())
+      remove(found, exec);
+  }
 }
 
 std::optional<int64_t> WaitingExecs::deadline_ns() const {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/correlate/wall_offset.h"
 
-#include <algorithm>
 #include <limits>
 
 namespace preload {
@@ -42,10 +41,6 @@ void WallOffset::update(int64_t memory_ns) {
     before_us_ = now_us_;
     before_ns_ = now_ns;
   }
-}
-
-int64_t WallOffset::set_back_us() const {
-  return before_us_ - now_us_;
 }
 
 }  // namespace preload

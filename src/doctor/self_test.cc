@@ -18,7 +18,7 @@
 #include "preload/base/clock.h"
 #include "preload/base/exit_code.h"
 #include "preload/base/text.h"
-#include "preload/capture/watch_list.h"
+#include "preload/capture/environ_scanner.h"
 
 namespace preload {
 namespace {

@@ -17,7 +17,7 @@
 #include "preload/base/digest.h"
 #include "preload/base/fd.h"
 #include "preload/detect/library_names.h"
-#include "preload/procfs/proc_parsers.h"
+#include "preload/procfs/proc_files.h"
 #include "preload/procfs/process_dir.h"
 
 namespace preload {

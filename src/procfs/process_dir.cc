@@ -15,7 +15,6 @@
 
 #include "preload/base/trusted_file.h"
 #include "preload/procfs/proc_files.h"
-#include "preload/procfs/proc_parsers.h"
 
 namespace preload {
 namespace {

@@ -173,5 +173,29 @@ TEST(RecordScan, NeverReadsOutsideTheLine) {
   }
 }
 
+TEST(ExecNames, KnowsEveryArchitecture) {
+  struct Case {
+    uint32_t arch, execve, execveat;
+  };
+  for (const Case& c : {Case{0xc000003e, 59, 322},                    // x86_64
+                        Case{0x40000003, 11, 358},                    // i386
+                        Case{0xc00000b7, 221, 281},                   // aarch64
+                        Case{0x40000028, 11, 387},                    // arm
+                        Case{0xc0000015, 11, 362},                    // ppc64le
+                        Case{0x80000016, 11, 354},                    // s390x
+                        Case{0xc00000f3, 221, 281},                   // riscv64
+                        Case{0xc000003e, 0x40000208, 0x40000221}}) {  // x32
+    EXPECT_EQ(exec_name(c.arch, c.execve), "execve") << std::hex << c.arch;
+    EXPECT_EQ(exec_name(c.arch, c.execveat), "execveat") << std::hex << c.arch;
+  }
+}
+
+TEST(ExecNames, KnowsNoOther) {
+  EXPECT_EQ(exec_name(0xc000003e, 11), "");  // munmap there
+  EXPECT_EQ(exec_name(0x40000003, 59), "");
+  EXPECT_EQ(exec_name(0, 59), "");
+  EXPECT_EQ(exec_name(UINT32_MAX, UINT32_MAX), "");
+}
+
 }  // namespace
 }  // namespace preload

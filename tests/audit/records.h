@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/base/text.h"
 
 namespace preload::test {

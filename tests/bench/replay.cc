@@ -24,7 +24,7 @@
 #include "preload/audit/record_reader.h"
 #include "preload/audit/record_scan.h"
 #include "preload/base/config.h"
-#include "preload/capture/watch_list.h"
+#include "preload/capture/environ_scanner.h"
 #include "preload/correlate/correlator.h"
 #include "preload/detect/new_terms.h"
 #include "preload/store/store.h"

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -101,20 +102,36 @@ TEST(SnapshotFormat, DecodesNoMatterWhereItIsCut) {
   }
 }
 
-TEST(ExecSnapshot, TtyNames) {
-  EXPECT_EQ(tty_name(0), "(none)");
-  EXPECT_EQ(tty_name(34816), "pts0");
-  EXPECT_EQ(tty_name(1025), "tty1");
-  EXPECT_EQ(tty_name(1088), "ttyS0");
-  EXPECT_EQ(tty_name(34816 + (1 << 20)), "pts256");
+// The snapshot of a process of which one file says `bytes`.
+ExecSnapshot snapshot_of(Section what, std::string_view bytes) {
+  std::vector<std::byte> memory(4096);
+  SnapshotWriter out(memory);
+  section(out, what, bytes);
+  const size_t length = out.finish(SnapshotKind::kWatched, 1, 1);
+  return *parse_notice(std::span(memory).first(length))->snapshot;
 }
 
-TEST(ExecSnapshot, ContainerIds) {
+TEST(SnapshotFormat, TtyNames) {
+  for (const auto& [number, name] : std::vector<std::pair<int, std::string>>{
+           {0, "(none)"},
+           {34816, "pts0"},
+           {1025, "tty1"},
+           {1088, "ttyS0"},
+           {34816 + (1 << 20), "pts256"}}) {
+    const std::string stat = "7 (x) S 1 7 7 " + std::to_string(number) + " 7";
+    EXPECT_EQ(snapshot_of(Section::kStat, stat).tty, name);
+  }
+}
+
+TEST(SnapshotFormat, ContainerIds) {
   const std::string id(64, 'a');
-  EXPECT_EQ(container_id("/system.slice/docker-" + id + ".scope"), id);
-  EXPECT_EQ(container_id("/kubepods/pod1/" + id), id);
-  EXPECT_EQ(container_id("/user.slice/" + id + "b"), "");
-  EXPECT_EQ(container_id("/user.slice"), "");
+  for (const auto& [path, container] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"/system.slice/docker-" + id + ".scope", id},
+           {"/kubepods/pod1/" + id, id},
+           {"/user.slice/" + id + "b", ""},
+           {"/user.slice", ""}})
+    EXPECT_EQ(snapshot_of(Section::kCgroup, "0::" + path).container, container);
 }
 
 }  // namespace

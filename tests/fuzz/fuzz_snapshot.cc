@@ -7,7 +7,7 @@
 #include "preload/capture/snapshot_format.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/loader_options.h"
-#include "preload/procfs/proc_parsers.h"
+#include "preload/procfs/proc_files.h"
 #include "preload/store/event_json.h"
 
 namespace preload {

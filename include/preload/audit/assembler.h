@@ -12,9 +12,7 @@
 #include <string_view>
 #include <tuple>
 
-#include "preload/audit/audit_event.h"
 #include "preload/audit/exec_parser.h"
-#include "preload/audit/exec_syscalls.h"
 #include "preload/audit/record_scan.h"
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
@@ -113,17 +111,14 @@ class Assembler {
                   std::string_view text);
   void append(OpenEvents::iterator event, std::string_view text);
   [[nodiscard]] OpenEvents::const_iterator oldest() const;
-  void end_oldest();
-  void end_early(OpenEvents::iterator event);
   void complete(OpenEvents::iterator event);
-  void end(OpenEvents::const_iterator event);
+  void end(OpenEvents::const_iterator event, bool early);
   void cut(OpenEvent& event);
 
   const Clock& clock_;
   Metrics& metrics_;
   AuditHandler& handler_;
   ExecParser& parser_;
-  ExecSyscalls syscalls_ = ExecSyscalls::from_libaudit();
   OpenEvents open_;
   size_t bytes_ = 0;  // of all OpenEvent::records
 };

@@ -2,16 +2,44 @@
 // Parses the records of one exec event. The only user of libauparse.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/record_scan.h"
 #include "preload/base/result.h"
 
 struct opaque;  // auparse_state_t
 
 namespace preload {
+
+// A successful exec. Strings are exact bytes; ids are
+// UINT32_MAX where audit says unset.
+struct AuditExec {
+  AuditId id;
+  int32_t pid = 0;
+  int32_t ppid = 0;
+  std::string syscall;  // "execve" or "execveat"
+  uint32_t auid = UINT32_MAX;
+  uint32_t uid = UINT32_MAX;
+  uint32_t euid = UINT32_MAX;
+  uint32_t gid = UINT32_MAX;
+  uint32_t egid = UINT32_MAX;
+  uint32_t ses = UINT32_MAX;
+  std::string tty;  // "pts0", "(none)"
+  std::string comm;
+  std::string exe;
+  std::string key;  // several keys: joined with ','
+  std::string cwd;
+  std::vector<std::string> argv;
+  uint64_t argc = 0;  // as EXECVE says; may exceed argv.size()
+  // From enriched records; empty for raw ones.
+  std::string uid_name;
+  std::string auid_name;
+};
 
 // libauparse splits records into fields. Values are decoded here, because the
 // interpretation of libauparse loses bytes and looks users up in NSS, which can
@@ -39,11 +67,8 @@ class ExecParser {
   Result<AuditExec> parse(std::string_view records);
 
  private:
-  struct Destroy {
-    void operator()(::opaque* state) const;
-  };
-  using State = std::unique_ptr<::opaque, Destroy>;
-  explicit ExecParser(State state);
+  using State = std::unique_ptr<::opaque, void (*)(::opaque*)>;
+  explicit ExecParser(State state) : state_(std::move(state)) {}
 
   State state_;
 };

@@ -45,10 +45,8 @@ class RecordReader {
 
  private:
   Result<size_t> read_some();
-  [[nodiscard]] bool readable() const;
   void split();
   void hand_over(std::string_view line);
-  void end_of_file();
 
   int fd_;
   Metrics& metrics_;

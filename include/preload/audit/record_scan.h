@@ -32,8 +32,6 @@
 #include <string>
 #include <string_view>
 
-#include "preload/audit/audit_event.h"
-
 namespace preload {
 
 // The types that are used. A record of another type neither begins nor ends an
@@ -47,18 +45,28 @@ enum class RecordType : uint8_t {
   kEoe
 };
 
-// An AuditId inside the line that it was read from.
-struct RecordId {
-  int64_t sec = 0;
-  uint32_t ms = 0;
-  uint64_t serial = 0;    // not 0
-  std::string_view node;  // empty without `node=`
+// Names an audit event as `ausearch -a` and `msg=audit(SEC.MS:SERIAL)` do.
+template <class Text>
+struct EventId {
+  int64_t sec = 0;  // since the epoch; the coarse clock at syscall entry
+  uint32_t ms = 0;  // milliseconds, 0 to 999
+  uint64_t serial = 0;
+  Text node;  // of `node=`, mostly empty
 
-  [[nodiscard]] AuditId audit_id() const {
+  bool operator==(const EventId&) const = default;
+  // Microseconds since the epoch.
+  [[nodiscard]] int64_t wall_us() const {
+    return sec * 1'000'000 + int64_t{ms} * 1'000;
+  }
+  [[nodiscard]] EventId<std::string> audit_id() const {
     return {sec, ms, serial, std::string(node)};
   }
-  [[nodiscard]] int64_t wall_us() const { return wall_time_us(sec, ms); }
 };
+using AuditId = EventId<std::string>;        // serial 0: no event
+using RecordId = EventId<std::string_view>;  // inside the line it is read from
+
+// "1795484879.068:7"; empty for no event.
+[[nodiscard]] std::string to_string(const AuditId& id);
 
 // Views point into the scanned line.
 struct Record {
@@ -84,7 +92,7 @@ struct EncodedValue {
 
 struct SyscallRecord {
   RecordId id;            // set by the assembler
-  std::string_view exec;  // likewise: "execve", "execveat", or empty
+  std::string_view exec;  // "execve", "execveat", or empty: another call
   uint32_t arch = 0;      // AUDIT_ARCH_*
   uint32_t syscall = 0;   // with __X32_SYSCALL_BIT for x32
   bool success = false;
@@ -93,6 +101,9 @@ struct SyscallRecord {
   EncodedValue exe;
   EncodedValue key;  // several: joined with \x01
 };
+
+// SyscallRecord::exec, on every architecture that a record may name.
+[[nodiscard]] std::string_view exec_name(uint32_t arch, uint32_t syscall);
 
 // Of a SYSCALL body. Nothing when arch, syscall or pid is missing.
 [[nodiscard]] std::optional<SyscallRecord> scan_syscall(std::string_view body);

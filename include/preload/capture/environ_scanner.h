@@ -3,14 +3,41 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "preload/capture/snapshot_format.h"
-#include "preload/capture/watch_list.h"
 
 namespace preload {
+
+// The names of `capture_env_vars`, made ready for matching. Immutable: threads
+// share one without locks.
+class WatchList {
+ public:
+  // Names as the configuration has them: exact, or a prefix followed by `*`.
+  explicit WatchList(std::span<const std::string> names);
+
+  bool operator==(const WatchList&) const = default;
+
+  // True when the variable `name` is watched.
+  [[nodiscard]] bool matches(std::string_view name) const;
+
+  // False when no watched name begins with `byte`: the quick way past most
+  // strings of an environment.
+  [[nodiscard]] bool may_begin_with(char byte) const {
+    return first_[static_cast<unsigned char>(byte)];
+  }
+
+ private:
+  std::vector<std::string> exact_;
+  std::vector<std::string> prefixes_;
+  std::bitset<256> first_;
+};
 
 // An environment is NUL-terminated strings, by convention NAME=value
 // (environ(7)). Strings may be of any length and number and may be cut by the

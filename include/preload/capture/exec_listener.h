@@ -27,7 +27,6 @@
 #include "preload/base/watchdog.h"
 #include "preload/capture/proc_event.h"
 #include "preload/capture/snapshot_reader.h"
-#include "preload/capture/watch_list.h"
 
 namespace preload {
 
@@ -66,11 +65,10 @@ enum class Scheduling { kRealtime, kNice, kNormal };
 
 class ExecListener {
  public:
-  // A listener for `cpu`; without one, for all CPUs that are not in `served`.
-  // Needs CAP_NET_ADMIN, which is not needed after it.
+  // A listener for `cpu`; without one, for none until serve_all_but(). Needs
+  // CAP_NET_ADMIN, which is not needed after it.
   static Result<std::unique_ptr<ExecListener>> open(
-      ListenerShared& shared, std::optional<unsigned> cpu,
-      std::span<const unsigned> served);
+      ListenerShared& shared, std::optional<unsigned> cpu);
   ExecListener(const ExecListener&) = delete;
   ExecListener& operator=(const ExecListener&) = delete;
   // Waits for its threads; see stop().

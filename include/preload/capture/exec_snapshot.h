@@ -6,10 +6,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "preload/procfs/proc_parsers.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 
@@ -56,12 +55,5 @@ struct ExecSnapshot {
 
   bool operator==(const ExecSnapshot&) const = default;
 };
-
-// ExecSnapshot::tty for a device number of stat's tty_nr.
-[[nodiscard]] std::string tty_name(int32_t tty_nr);
-
-// The id of the container that a cgroup path belongs to (64 hexadecimal
-// digits of Docker, podman, containerd and CRI-O), or empty.
-[[nodiscard]] std::string container_id(std::string_view cgroup);
 
 }  // namespace preload

@@ -6,14 +6,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "preload/base/fd.h"
 #include "preload/base/result.h"
 #include "preload/capture/environ_scanner.h"
 #include "preload/capture/snapshot_format.h"
-#include "preload/capture/watch_list.h"
 
 namespace preload {
 
@@ -64,7 +62,6 @@ class SnapshotReader {
                        SnapshotWriter& out);
   [[nodiscard]] int why_short(int32_t pid, const Fd& environ,
                               size_t bytes) const;
-  [[nodiscard]] std::optional<size_t> environ_size(int32_t pid) const;
   void read_rest(int32_t pid, SnapshotWriter& out);
 
   int proc_;

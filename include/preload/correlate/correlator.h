@@ -26,7 +26,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -40,7 +39,6 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/correlate/late_reader.h"
 #include "preload/correlate/parent_programs.h"
-#include "preload/correlate/replays.h"
 #include "preload/correlate/waiting_execs.h"
 #include "preload/correlate/wall_offset.h"
 
@@ -119,8 +117,14 @@ class Correlator final : public AuditHandler {
   void on_preload_file(const SyscallRecord& record) override;
 
  private:
-  // Execs that audit has reported, by token.
-  using Audited = std::unordered_map<uint64_t, Exec>;
+  // An audit event. auditd repeats some after it was restarted.
+  struct Seen {
+    uint64_t serial = 0;
+    int64_t wall_us = 0;
+    int32_t pid = 0;
+    bool operator==(const Seen&) const = default;
+  };
+  static constexpr size_t kSeen = size_t{1} << 14;
 
   void refill();
   void add_notice(ExecNotice&& notice);
@@ -141,8 +145,8 @@ class Correlator final : public AuditHandler {
   void recount(Exec& exec);
 
   void settle_due(bool all);
-  void settle_if_ready(uint64_t token);
-  void settle_and_erase(Audited::iterator found);
+  void settle_if_ready(Exec& exec);
+  void settle_and_erase(Exec& exec);
   void settle(Exec& exec);
   void settle_unaudited(Exec& exec);
   void give(ExecEvent&& event);
@@ -157,7 +161,8 @@ class Correlator final : public AuditHandler {
   Coverage coverage_;
 
   WaitingExecs waiting_;  // for audit
-  Audited audited_;
+  // Execs that audit has reported, by token.
+  std::unordered_map<uint64_t, Exec> audited_;
   size_t audited_bytes_ = 0;                         // of their snapshots
   std::deque<std::pair<int64_t, uint64_t>> due_;     // (due_ns, token)
   std::unordered_multimap<int32_t, uint64_t> held_;  // late reads, by pid
@@ -165,7 +170,8 @@ class Correlator final : public AuditHandler {
 
   ParentPrograms parents_;
   WallOffset offset_;
-  Replays replays_;
+  // The latest events, by serial: a newer one takes the place of another.
+  std::vector<Seen> seen_ = std::vector<Seen>(kSeen);
   std::vector<ExecNotice> inbox_;
 };
 

@@ -4,14 +4,17 @@
 // the plugin. Any call may hang (timed_call.h).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
+#include "preload/base/watchdog.h"
 #include "preload/capture/snapshot_reader.h"
 #include "preload/correlate/exec_event.h"
 
@@ -49,8 +52,6 @@ class EnvironReader {
   [[nodiscard]] Program program_of(int32_t pid) const;
 
  private:
-  LateRead take(int32_t pid, const WatchList& watched);
-
   const Clock& clock_;
   Fd proc_;
   SnapshotReader reader_;
@@ -63,5 +64,16 @@ class EnvironReader {
 // same path with something before it. Either may have been read when the file
 // was deleted already.
 [[nodiscard]] bool same_program(std::string_view link, std::string_view exe);
+
+// The inventory, of processes that started before the plugin, whose execs it
+// has not seen: calls `take` with an event of origin kInventory for each
+// process that started before `before_ticks` (clock ticks since boot; 0 = all)
+// and has a watched variable. Ends early when `stop` is set. Returns how many
+// processes were read. Takes a few milliseconds per hundred processes; `pulse`
+// beats with each. One that hangs is passed over.
+size_t take_inventory(const Fd& proc, const WatchList& watched,
+                      uint64_t before_ticks, const Clock& clock,
+                      const std::atomic<bool>& stop, Pulse& pulse,
+                      const std::function<void(ExecEventPtr)>& take);
 
 }  // namespace preload

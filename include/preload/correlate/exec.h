@@ -10,11 +10,10 @@
 #include <optional>
 #include <utility>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/capture/exec_snapshot.h"
 #include "preload/capture/snapshot_format.h"
 #include "preload/correlate/exec_event.h"
-#include "preload/correlate/join.h"
 
 namespace preload {
 
@@ -67,6 +66,19 @@ struct Exec {
 // A listener could read its environment.
 [[nodiscard]] inline bool is_read(const Exec& exec) {
   return exec.notice && *exec.notice != SnapshotKind::kUnread;
+}
+
+// There were watched variables, but the snapshot has none of them.
+[[nodiscard]] inline bool lost_all(const ExecSnapshot& snapshot) {
+  return snapshot.env_truncated && snapshot.env.empty();
+}
+
+// Takes the variables of `other` if it has more of them.
+inline void adopt_env(ExecSnapshot& snapshot, ExecSnapshot&& other) {
+  if (other.env.size() <= snapshot.env.size())
+    return;
+  snapshot.env = std::move(other.env);
+  snapshot.env_truncated = other.env_truncated;
 }
 
 // Updates what the exec's snapshot contributes to `total`.

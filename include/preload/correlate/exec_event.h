@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "preload/audit/audit_event.h"
+#include "preload/audit/exec_parser.h"
 #include "preload/capture/exec_snapshot.h"
 
 namespace preload {
@@ -60,10 +59,13 @@ struct ExecEvent : ExecSnapshot {
 // As it leaves the correlator: shared from then on, never copied or changed.
 using ExecEventPtr = std::shared_ptr<const ExecEvent>;
 
-// About how much memory it takes, for the bounds of queues. Bytes.
+// Adds what audit reported. Where the snapshot has the same field, audit's
+// value is preferred: analysts look the event up there, and it has paths as the
+// process sees them. Of the arguments the longer list is kept.
+void add_audit(ExecEvent& event, AuditExec&& exec);
+
+// About how much memory they take, for the bounds of queues. Bytes.
+[[nodiscard]] size_t weight(const ExecSnapshot& snapshot);
 [[nodiscard]] size_t weight(const ExecEvent& event);
-// Of these parts of it.
-[[nodiscard]] size_t weight(std::span<const EnvVar> env,
-                            std::span<const std::string> argv);
 
 }  // namespace preload

@@ -20,7 +20,6 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/fd.h"
-#include "preload/capture/watch_list.h"
 #include "preload/correlate/environ_reader.h"
 
 namespace preload {

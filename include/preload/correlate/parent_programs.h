@@ -28,10 +28,7 @@ class ParentPrograms {
     int32_t pid = 0;
     uint64_t token = 0;  // of its Exec
     uint64_t start_ticks = 0;
-  };
-  struct Answer {
-    Child child;
-    std::string program;  // of its parent; empty when unknown
+    std::string parent_program;  // the answer; empty when unknown
   };
 
   // The program of the child's parent if it is known, else nothing.
@@ -42,10 +39,9 @@ class ParentPrograms {
   [[nodiscard]] bool wait(int32_t parent, Child child);
   // The look-up is done: who waited for it. Empty program: it has gone or
   // hangs.
-  [[nodiscard]] std::vector<Answer> answer(int32_t parent,
-                                           const std::string& program,
-                                           uint64_t start_ticks,
-                                           int64_t now_ns);
+  [[nodiscard]] std::vector<Child> answer(int32_t parent,
+                                          const std::string& program,
+                                          uint64_t start_ticks, int64_t now_ns);
   // The process runs another program from now on.
   void executed(int32_t pid);
 

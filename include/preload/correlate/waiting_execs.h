@@ -59,8 +59,6 @@ class WaitingExecs {
   };
   using Execs = std::unordered_map<int32_t, std::vector<Exec>>;
 
-  void settle_front(int64_t now_ns, const Settle& settle);
-  void forget_front();
   void remove(Execs::iterator of_pid, std::vector<Exec>::iterator exec);
 
   Execs execs_;                 // by pid, in the order of their execs

@@ -20,7 +20,7 @@ class WallOffset {
   [[nodiscard]] int64_t us() const { return now_us_; }
   // By how much the wall clock was set back in that time; but for some
   // microseconds of noise 0: it was not.
-  [[nodiscard]] int64_t set_back_us() const;
+  [[nodiscard]] int64_t set_back_us() const { return before_us_ - now_us_; }
   // Of a time of CLOCK_MONOTONIC; microseconds since the epoch.
   [[nodiscard]] int64_t wall_of(uint64_t monotonic_ns) const {
     return static_cast<int64_t>(monotonic_ns) / kNanosPerMicro + now_us_;

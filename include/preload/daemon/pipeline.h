@@ -25,9 +25,8 @@
 #include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
-#include "preload/correlate/inventory.h"
+#include "preload/correlate/environ_reader.h"
 #include "preload/correlate/preload_file.h"
-#include "preload/correlate/preload_file_watch.h"
 #include "preload/daemon/file_thread.h"
 #include "preload/deliver/relay.h"
 #include "preload/deliver/reports.h"
@@ -75,7 +74,7 @@ class Pipeline final : public ExecHandler {
   Status start_history();
   Status start_input(StateLines standing);
   [[nodiscard]] StateLines state_lines(StateLines standing) const;
-  // Of the processes that began before then (inventory.h).
+  // Of the processes that began before then (environ_reader.h).
   void start_inventory(uint64_t before_ticks);
   void give(ExecEventPtr event);
 
