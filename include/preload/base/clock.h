@@ -4,6 +4,7 @@
 // set, so times of the two are compared only as a check.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace preload {
@@ -28,8 +29,15 @@ class Clock {
 
 class SystemClock final : public Clock {
  public:
-  [[nodiscard]] int64_t wall_us() const override;
-  [[nodiscard]] int64_t monotonic_ns() const override;
+  [[nodiscard]] int64_t wall_us() const override {
+    using namespace std::chrono;
+    return floor<microseconds>(system_clock::now().time_since_epoch()).count();
+  }
+  // libstdc++'s and libc++'s steady clock is CLOCK_MONOTONIC.
+  [[nodiscard]] int64_t monotonic_ns() const override {
+    using namespace std::chrono;
+    return nanoseconds(steady_clock::now().time_since_epoch()).count();
+  }
 };
 
 }  // namespace preload
