@@ -10,7 +10,6 @@
 #include <iterator>
 #include <utility>
 
-#include "preload/base/emergency_log.h"
 #include "preload/base/exit_code.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
