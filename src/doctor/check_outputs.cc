@@ -23,12 +23,11 @@ CheckResult check_writable(const Deployment& deployment) {
   const uint64_t held =
       parse_unsigned(deployment.state_of("queue_entries held")).value_or(0);
   if (held > 0)
-    return failure(
-        fmt::format("the plugin holds {} events in memory, because the "
-                    "database refuses them",
-                    held),
-        "the log has the reason (such as a full disk); alerts are sent all "
-        "the same, and stored when it works again");
+    return failure(fmt::format("the plugin holds {} events in memory, because "
+                               "the database refuses them",
+                               held),
+                   "the log has the reason (such as a full disk); alerts are "
+                   "sent all the same, and stored when it works again");
   if (!deployment.writable)
     return failure(
         deployment, deployment.writable.error(),
@@ -47,19 +46,18 @@ CheckResult check_healthy(const Deployment& deployment) {
     const Error& error = deployment.history.error();
     if (error.code == std::errc::no_such_file_or_directory)
       return skipped("it does not exist yet");
-    return failure(
-        deployment, error,
-        fmt::format("{}: at its start the plugin moves a damaged database "
-                    "aside and creates a new one; move away what is no "
-                    "database of audisp-preload",
-                    kRestart));
+    return failure(deployment, error,
+                   fmt::format("{}: at its start the plugin moves a damaged "
+                               "database aside and creates a new one; move "
+                               "away what is no database of audisp-preload",
+                               kRestart));
   }
   const int64_t version = deployment.history->schema_version;
   if (version > schema_version())
-    return failure(fmt::format("it has schema version {}, this program knows "
-                               "up to {}",
-                               version, schema_version()),
-                   "install the newer audisp-preload again");
+    return failure(
+        fmt::format("it has schema version {}, this program knows up to {}",
+                    version, schema_version()),
+        "install the newer audisp-preload again");
   return ok(fmt::format("schema version {}, {} terms", version,
                         deployment.history->terms));
 }

@@ -117,30 +117,28 @@ std::string result_text(const SelfTest& test, const SelfTestResult& result) {
                         term.audit_id.empty() ? "none" : term.audit_id,
                         term.alert_id);
   if (result.sent_ms)
-    return term.audit_id.empty()
-               ? text +
-                     "; audit did not report the exec (yet): run --check "
-                     "for the exec rules"
-               : text;
+    return term.audit_id.empty() ? text +
+                                       "; audit did not report the exec (yet): "
+                                       "run --check for the exec rules"
+                                 : text;
   if (term.alert_state == "capped")
     return text +
-           " capped: more than max_alerts in this interval, so it is "
-           "kept and not sent";
+           " capped: more than max_alerts in this interval, so it is kept and "
+           "not sent";
   if (term.alert_id != 0)
     return text + fmt::format(
-                      " was not sent within {} s: a sink does not take "
-                      "it; run --check for syslog and files",
+                      " was not sent within {} s: a sink does not take it; run "
+                      "--check for syslog and files",
                       seconds);
   if (no_alert_configured(term))
     return text + ", no alert within the learning period";
   if (term.state == "excepted")
     return text +
-           ", captured but no alert: an exception applies to it; "
-           "--check lists them with their hits";
+           ", captured but no alert: an exception applies to it; --check lists "
+           "them with their hits";
   return text + fmt::format(
-                    ", captured but no alert (state {}, origin {}); "
-                    "run --check: audit must report execs, or "
-                    "`unaudited` be alert",
+                    ", captured but no alert (state {}, origin {}); run "
+                    "--check: audit must report execs, or `unaudited` be alert",
                     term.state, term.origin);
 }
 

@@ -47,11 +47,10 @@ Status chown_file(const Fd& file, const std::string& path,
   if (const auto flaw = find_flaw(path, status, owners))
     return fail(flaw->what + ": " + flaw->remedy);
   if (status.st_nlink != 1)
-    return fail(
-        fmt::format("{0} has {1} names (hard links), so its owner is not "
-                    "changed to {2}: find the other names, then replace "
-                    "it by a copy",
-                    path, status.st_nlink, user.name));
+    return fail(fmt::format(
+        "{0} has {1} names (hard links), so its owner is not changed to {2}: "
+        "find the other names, then replace it by a copy",
+        path, status.st_nlink, user.name));
   if (::fchown(file.get(), user.uid, kSameGroup) != 0)
     return fail(
         fmt::format("cannot change the owner of {} to {}", path, user.name),
