@@ -15,7 +15,7 @@ constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
 
 }  // namespace
 
-Watchdog::~Watchdog() {
+void Watchdog::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -25,17 +25,17 @@ Watchdog::~Watchdog() {
     thread_.join();
 }
 
-Watchdog::Watch Watchdog::watch(Stage stage) {
-  const Pulse* pulse = stage.pulse;
+void Watchdog::watch(Stage stage) {
   const std::lock_guard lock(mutex_);
-  entries_.push_back({std::move(stage), pulse->beats(), 0});
-  return {*this, pulse};
+  const uint64_t beats = stage.pulse->beats();
+  entries_.push_back({std::move(stage), beats});
 }
 
-void Watchdog::remove(const Pulse* pulse) {
+void Watchdog::forget(const Pulse& pulse) {
   const std::lock_guard lock(mutex_);
-  entries_.remove_if(
-      [&](const Entry& entry) { return entry.stage.pulse == pulse; });
+  std::erase_if(entries_, [&](const Entry& entry) {
+    return entry.stage.pulse == &pulse;
+  });
 }
 
 void Watchdog::start(Act act) {

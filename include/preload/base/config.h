@@ -107,11 +107,8 @@ struct Setting {
 // `history_window = 0` the first sighting counts for ever.
 [[nodiscard]] int64_t effective_retention(const Config& config);
 
-// Gives `after` the values that `before` has of all keys that need a restart.
-void keep_restart_keys(const Config& before, Config& after);
-
-// Keys whose values differ between the two and need a restart.
-[[nodiscard]] std::vector<std::string> restart_keys(const Config& before,
-                                                    const Config& after);
+// Gives `after` the values that `before` has of all keys that need a restart;
+// the keys that differed.
+std::vector<std::string> keep_restart_keys(const Config& before, Config& after);
 
 }  // namespace preload

@@ -48,7 +48,6 @@ class TimedCall {
  private:
   struct Worker;
   bool ensure_worker();
-  void lose_worker();
 
   std::string what_;
   std::chrono::milliseconds patience_;
