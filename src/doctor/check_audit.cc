@@ -40,7 +40,7 @@ CheckResult check_kernel_audit(const Deployment& deployment) {
             ? "run auditd and the plugin on the host, not in a container, and "
               "boot it without audit=0"
             : "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL is needed");
-  const AuditStatus& status = *deployment.audit;
+  const audit_status& status = *deployment.audit;
   if (status.enabled == 0)
     return failure("off: no exec is reported",
                    "auditctl -e 1 for now; permanently: audit=1 on the "

@@ -58,8 +58,8 @@ CheckResult check_healthy(const Deployment& deployment) {
         fmt::format("it has schema version {}, this program knows up to {}",
                     version, schema_version()),
         "install the newer audisp-preload again");
-  return ok(fmt::format("schema version {}, {} terms", version,
-                        deployment.history->terms));
+  return ok(fmt::format("schema version {}, {}", version,
+                        counted(deployment.history->terms, "term")));
 }
 
 CheckResult check_pending(const Deployment& deployment) {
