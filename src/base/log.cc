@@ -15,9 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include <spdlog/async.h>
 #include <spdlog/details/null_mutex.h>

@@ -4,10 +4,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
-#include <iterator>
 
 namespace preload {
 namespace {

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/trusted_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <utility>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/watchdog.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 

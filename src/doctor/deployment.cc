@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -143,14 +142,12 @@ void find_plugin(Deployment& deployment) {
 }
 
 Status try_realtime(int priority) {
-  int error = 0;
-  std::thread([&] {
-    sched_param parameter{};
-    parameter.sched_priority = priority;
-    error = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &parameter);
-  }).join();
-  if (error != 0)
-    return fail("SCHED_FIFO refused", error);
+  sched_param parameter{};
+  parameter.sched_priority = priority;
+  if (::sched_setscheduler(0, SCHED_FIFO, &parameter) != 0)
+    return fail("SCHED_FIFO refused", errno);
+  parameter.sched_priority = 0;
+  ::sched_setscheduler(0, SCHED_OTHER, &parameter);
   return {};
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <string_view>
 #include <thread>
 
+#include "preload/base/clock.h"
 #include "preload/base/config.h"
 #include "preload/base/exit_code.h"
 #include "preload/base/text.h"
@@ -25,18 +25,10 @@ namespace preload {
 namespace {
 
 constexpr std::string_view kPreferred = "LD_PRELOAD";
-constexpr std::string_view kValue = "/nonexistent/audisp-preload-self-test-";
+// The time is put behind it, so that the value is new.
+constexpr const char* kValue = "/nonexistent/audisp-preload-self-test-";
 // The error of the times that are printed.
 constexpr auto kPoll = std::chrono::milliseconds(2);
-
-std::string unique_value() {
-  std::array<char, 8> random{};
-  // Never fails for so few bytes once the system has started.
-  [[maybe_unused]] const ssize_t n =
-      ::getrandom(random.data(), random.size(), 0);
-  return std::string(kValue) +
-         hex(std::string_view(random.data(), random.size()));
-}
 
 // Runs /bin/true with an environment of that variable alone.
 Status start_harmless(const std::string& variable, const std::string& value) {
@@ -158,13 +150,10 @@ SelfTestResult run_self_test(const SelfTest& test) {
 }
 
 std::string self_test_variable(std::span<const std::string> watched) {
-  if (watched.empty() || WatchList(watched).matches(kPreferred))
+  if (WatchList(watched).matches(kPreferred))
     return std::string(kPreferred);
-  std::string name = watched.front();
-  // The pattern PREFIX* matches the name PREFIX; `*` alone matches any.
-  if (name.ends_with('*'))
-    name.pop_back();
-  return name.empty() ? std::string(kPreferred) : name;
+  // The pattern PREFIX* matches the name PREFIX.
+  return watched.front().substr(0, watched.front().find('*'));
 }
 
 int self_test(const std::string& config_file) {
@@ -172,7 +161,8 @@ int self_test(const std::string& config_file) {
   const SelfTestResult result =
       config ? run_self_test({config->database,
                               self_test_variable(config->capture_env_vars),
-                              unique_value(), start_harmless})
+                              kValue + std::to_string(SystemClock().wall_us()),
+                              start_harmless})
              : broken(config.error(), "run --check");
   std::puts(escaped(result.line).c_str());
   return result.passed ? kExitGood : kExitBroken;
