@@ -111,7 +111,6 @@ void append_escaped(std::string& out, std::string_view bytes, bool quote) {
 
 std::string escaped(std::string_view bytes) {
   std::string out;
-  out.reserve(bytes.size());
   append_escaped(out, bytes, false);
   return out;
 }
@@ -201,13 +200,8 @@ std::string command_line(const std::vector<std::string>& argv) {
       continue;
     }
     out += '\'';
-    for (char c : argument) {
-      if (c == '\'') {
-        out += "'\\''";
-      } else {
-        out += c;
-      }
-    }
+    for (const char& c : argument)
+      out += c == '\'' ? "'\\''" : std::string_view(&c, 1);
     out += '\'';
   }
   return out;

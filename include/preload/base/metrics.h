@@ -62,8 +62,7 @@ enum class Metric : uint8_t {
 struct MetricFamily {
   std::string_view family;  // audisp_preload_execs_total
   std::string_view help;
-  std::string_view label =
-      {};  // outcome; of one that has a single sample: none
+  std::string_view label = {};  // outcome; empty: it is a single sample
   // Prometheus' rule for names.
   [[nodiscard]] bool counter() const { return family.ends_with("_total"); }
 };
