@@ -150,10 +150,10 @@ void log_limited(LogLevel level, std::string_view key, std::string_view line) {
   {
     State& s = state();
     const std::lock_guard lock(s.mutex);
-    Limited& limited = s.limited[std::string(key)];
+    const auto [found, first] = s.limited.try_emplace(std::string(key));
+    Limited& limited = found->second;
     const auto now = std::chrono::steady_clock::now();
-    if (limited.last.time_since_epoch().count() != 0 &&
-        now - limited.last < kSilence) {
+    if (!first && now - limited.last < kSilence) {
       ++limited.suppressed;
       return;
     }

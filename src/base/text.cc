@@ -52,14 +52,10 @@ Character character_at(std::string_view s) {
   const uint8_t lead = byte_at(s, 0);
   if (lead < 0x80)
     return {1, printable(lead)};
-  size_t length = 0;
-  if (lead >= 0xc2 && lead <= 0xdf)
-    length = 2;
-  if (lead >= 0xe0 && lead <= 0xef)
-    length = 3;
-  if (lead >= 0xf0 && lead <= 0xf4)
-    length = 4;
-  if (length == 0 || s.size() < length)
+  if (lead < 0xc2 || lead > 0xf4)
+    return {};
+  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (s.size() < length)
     return {};
   uint32_t point = lead & (0x7fU >> length);
   for (size_t i = 1; i < length; ++i) {

@@ -7,12 +7,6 @@
 #include "preload/base/thread.h"
 
 namespace preload {
-namespace {
-
-// The most that one step counts for, if this thread could not run.
-constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
-
-}  // namespace
 
 void Watchdog::stop() {
   {
@@ -56,6 +50,8 @@ void Watchdog::run() {
 }
 
 std::optional<Watchdog::Stuck> Watchdog::check() {
+  // The most that one step counts for, if this thread could not run.
+  constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
   const std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.monotonic_ns();
   const int64_t step_ns =

@@ -53,30 +53,27 @@ Result<Config> valid_config(const std::string& file) {
   return config;
 }
 
-// `secret`: others may not read it either. A file that does not exist has none.
+enum class Kind { kProgram, kPublic, kSecret };
+
+// A file that does not exist has none.
 std::optional<Flaw> flaw_of(const std::string& path,
-                            std::span<const uid_t> owners, bool secret) {
+                            std::span<const uid_t> owners, Kind kind) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     return std::nullopt;
   if (auto flaw = find_flaw(path, status, owners))
     return flaw;
-  if (secret && (status.st_mode & S_IRWXO) != 0)
+  // auditd's own condition: audit-userspace, audisp-pconfig.c.
+  if (kind == Kind::kProgram &&
+      (status.st_mode & (S_IRWXU | S_IRWXG | S_IWOTH)) != 0750)
+    return Flaw{fmt::format("{} has mode {:04o}, auditd requires mode 0750",
+                            path, status.st_mode & 07777U),
+                "chmod 0750 " + path};
+  if (kind == Kind::kSecret && (status.st_mode & S_IRWXO) != 0)
     return Flaw{fmt::format("{} has mode {:04o}, others could read it", path,
                             status.st_mode & 07777U),
                 "chmod o-rwx " + path};
   return std::nullopt;
-}
-
-// auditd's own condition: audit-userspace, audisp-pconfig.c.
-std::optional<Flaw> mode_flaw_of(const std::string& binary) {
-  struct stat status {};
-  if (::stat(binary.c_str(), &status) != 0 ||
-      (status.st_mode & (S_IRWXU | S_IRWXG | S_IWOTH)) == 0750)
-    return std::nullopt;
-  return Flaw{fmt::format("{} has mode {:04o}, auditd requires mode 0750",
-                          binary, status.st_mode & 07777U),
-              "chmod 0750 " + binary};
 }
 
 std::optional<Flaw> first_flaw(const Deployment& deployment,
@@ -87,11 +84,12 @@ std::optional<Flaw> first_flaw(const Deployment& deployment,
       0, find_identity(config.user)
              .map([](const Identity& user) { return user.uid; })
              .value_or(0)};
-  for (const auto& flaw : {flaw_of(deployment.config_file, root, true),
-                           flaw_of(deployment.entry_file, root, false),
-                           flaw_of(binary, root, false), mode_flaw_of(binary),
-                           flaw_of(directory_of(config.database), daemon, true),
-                           flaw_of(config.database, daemon, true)})
+  for (const auto& flaw :
+       {flaw_of(deployment.config_file, root, Kind::kSecret),
+        flaw_of(deployment.entry_file, root, Kind::kPublic),
+        flaw_of(binary, root, Kind::kProgram),
+        flaw_of(directory_of(config.database), daemon, Kind::kSecret),
+        flaw_of(config.database, daemon, Kind::kSecret)})
     if (flaw)
       return flaw;
   return std::nullopt;

@@ -51,11 +51,12 @@ bool has(capng_type_t set, unsigned capability) {
 }
 
 // Capabilities of the table that the calling thread has and keeps.
-template <class Predicate>
-std::vector<unsigned> to_keep(Predicate wanted) {
+std::vector<unsigned> to_keep(bool audit_message, bool scheduling) {
   std::vector<unsigned> keep;
   for (const KeptCapability& kept : kKept)
-    if (wanted(kept.kept) && has(CAPNG_PERMITTED, kept.capability))
+    if ((kept.kept != Kept::kForAuditMessage || audit_message) &&
+        (kept.kept != Kept::kUntilScheduled || scheduling) &&
+        has(CAPNG_PERMITTED, kept.capability))
       keep.push_back(kept.capability);
   return keep;
 }
@@ -179,9 +180,7 @@ Status drop_privileges(const std::optional<Identity>& user,
                        bool audit_message) {
   if (Status read = read_own(); !read)
     return read;
-  const auto keep = to_keep([&](Kept kept) {
-    return audit_message || kept != Kept::kForAuditMessage;
-  });
+  const auto keep = to_keep(audit_message, true);
   if (Status applied = apply(user, keep); !applied)
     return applied;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -195,10 +194,7 @@ Status drop_privileges(const std::optional<Identity>& user,
 Status drop_thread_capabilities(ThreadRole role) {
   if (Status read = read_own(); !read)
     return read;
-  const auto keep = to_keep([&](Kept kept) {
-    return kept == Kept::kAlways ||
-           (kept == Kept::kForAuditMessage && role == ThreadRole::kOther);
-  });
+  const auto keep = to_keep(role == ThreadRole::kOther, false);
   capng_clear(CAPNG_SELECT_CAPS);
   for (const unsigned capability : keep)
     capng_update(CAPNG_ADD, kBothSets, capability);

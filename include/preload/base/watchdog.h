@@ -15,7 +15,6 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
-#include "preload/base/timing.h"
 
 namespace preload {
 

@@ -21,7 +21,6 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
-#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
