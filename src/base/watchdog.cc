@@ -38,12 +38,11 @@ void Watchdog::start(Act act) {
 
 void Watchdog::run() {
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      if (ending_.wait_for(lock, std::chrono::nanoseconds(timing_.watchdog),
-                           [this] { return stopping_; }))
-        return;
-    }
+    std::unique_lock lock(mutex_);
+    if (ending_.wait_for(lock, std::chrono::nanoseconds(timing_.watchdog),
+                         [this] { return stopping_; }))
+      return;
+    lock.unlock();
     if (const auto stuck = check())
       act_(*stuck);
   }

@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint64_t kLittleSpace = uint64_t{256} << 20;
 constexpr int64_t kPendingTooLongUs = 60 * kMicrosPerSecond;
-constexpr const char* kOff = "off";
 
 }  // namespace
 
@@ -81,12 +80,12 @@ CheckResult check_pending(const Deployment& deployment) {
 CheckResult check_syslog(const Deployment& deployment) {
   const Config config = deployment.settings();
   if (config.syslog_format == SyslogFormat::kOff)
-    return config.ecs_file == kOff && !config.audit_message
+    return config.ecs_file == "off" && !config.audit_message
                ? warning(
                      "off, as are ecs_file and audit_message: alerts go "
                      "nowhere",
                      "syslog_format = text in the configuration")
-               : ok(kOff);
+               : ok("off");
   if (!deployment.syslog)
     return failure(
         deployment, deployment.syslog.error(),

@@ -30,16 +30,10 @@ namespace preload {
 namespace {
 
 constexpr size_t kFileLimit = size_t{64} << 10;
-constexpr const char* kBinary = "/usr/sbin/audisp-preload";
-constexpr std::string_view kDeleted = " (deleted)";
 
 std::string content_of(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return fd ? read_all(fd, kFileLimit, path).value_or("") : "";
-}
-
-bool exists(const char* path) {
-  return ::access(path, F_OK) == 0;
 }
 
 Result<Config> valid_config(const std::string& file) {
@@ -131,7 +125,7 @@ void find_plugin(Deployment& deployment) {
   }
   RunningPlugin plugin;
   plugin.pid = process->pid();
-  plugin.replaced = process->link("exe").ends_with(kDeleted);
+  plugin.replaced = process->link("exe").ends_with(" (deleted)");
   if (const auto now = request_state(plugin.pid, file, before))
     deployment.state = key_values(*now, ':');
   else
@@ -221,14 +215,15 @@ Deployment examine_deployment(const std::string& config_file) {
   deployment.entry = key_values(content_of(deployment.entry_file), '=');
   find_plugin(deployment);
   const std::string binary = deployment.entry["path"];
-  deployment.flaw = first_flaw(deployment, binary.empty() ? kBinary : binary);
+  deployment.flaw = first_flaw(
+      deployment, binary.empty() ? "/usr/sbin/audisp-preload" : binary);
 
   if (!deployment.plugin) {
     deployment.connector = probe_connector();
     deployment.realtime = try_realtime(config.realtime_priority);
   }
-  deployment.systemd = exists("/run/systemd/system");
-  deployment.drop_in = exists(kDropIn);
+  deployment.systemd = ::access("/run/systemd/system", F_OK) == 0;
+  deployment.drop_in = ::access(kDropIn, F_OK) == 0;
   examine_database(deployment);
   if (config.syslog_format != SyslogFormat::kOff)
     deployment.syslog =
