@@ -22,7 +22,6 @@ namespace {
 
 constexpr uid_t kRoot = 0;
 constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
-constexpr mode_t kFileMode = 0640;
 constexpr mode_t kStateDirectoryMode = 0755;
 
 std::vector<std::string> names_in(const Fd& directory) {
@@ -112,7 +111,7 @@ Status transfer_ownership(const Config& config, const Identity& user) {
   [[maybe_unused]] Status ignored = chown_directory_of(config.state_file, user);
   if (config.ecs_file != "off")
     if (const auto file =
-            open_trusted(config.ecs_file, O_RDONLY | O_CREAT, kFileMode))
+            open_trusted(config.ecs_file, O_RDONLY | O_CREAT, 0640))
       ignored = chown_file(*file, config.ecs_file, user);
   return chown_directory_of(config.database, user);
 }
