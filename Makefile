@@ -292,7 +292,7 @@ $(BUILD)/gen/preload/sql.h: $(SQL) Makefile
 # generator runs on the machine that builds, so CXX_FOR_BUILD compiles it.
 CXX_FOR_BUILD ?= c++
 MANUALS := $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
-$(BUILD)/man/generate: man/generate.cc $(patsubst %,src/base/%.cc,settings setting_kinds metrics text) $(wildcard include/preload/base/*.h)
+$(BUILD)/man/generate: man/generate.cc $(patsubst %,src/base/%.cc,settings metrics text) $(wildcard include/preload/base/*.h)
 	@mkdir -p $(@D)
 	$(call say,CXX)$(CXX_FOR_BUILD) -std=c++20 -O0 -Iinclude -DFMT_HEADER_ONLY -o $@ $(filter %.cc,$^)
 $(BUILD)/man/%: man/%.in $(BUILD)/man/generate

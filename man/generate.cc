@@ -109,19 +109,10 @@ std::string keys() {
   return roff;
 }
 
-// outcome="missed_exited" as label and value.
-std::string_view label_part(std::string_view labels, bool value) {
-  const size_t equals = labels.find('=');
-  if (equals == std::string_view::npos)
-    return {};
-  return value ? labels.substr(equals + 2, labels.size() - equals - 3)
-               : labels.substr(0, equals);
-}
-
 std::string family(const MetricInfo& first) {
-  const std::string_view label = label_part(first.labels, false);
+  const std::string_view label = first.label;
   std::string roff = ".TP\n" + bold(first.family);
-  roff += first.kind == MetricKind::kCounter ? " (counter" : " (gauge";
+  roff += first.counter() ? " (counter" : " (gauge";
   roff += label.empty() ? ")" : ", label " + bold(label) + ")";
   roff += "\n" + std::string(first.help) + "\n";
   roff += label.empty() ? "" : ".RS\n";
@@ -129,7 +120,7 @@ std::string family(const MetricInfo& first) {
     if (info.family != first.family)
       continue;
     if (!label.empty())
-      roff += ".TP\n" + bold(label_part(info.labels, true)) + "\n";
+      roff += ".TP\n" + bold(info.value) + "\n";
     if (!info.meaning.empty())
       roff += with_markup(std::string(info.meaning)) + "\n";
   }

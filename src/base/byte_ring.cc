@@ -28,24 +28,18 @@ size_t message_span(size_t size) {
 
 Result<ByteRing> ByteRing::create(size_t capacity) {
   const Fd memory(::memfd_create("preload-ring", MFD_CLOEXEC));
-  if (!memory)
+  if (!memory || ::ftruncate(memory.get(), static_cast<off_t>(capacity)) != 0)
     return fail("cannot create a ring buffer", errno);
-  if (::ftruncate(memory.get(), static_cast<off_t>(capacity)) != 0)
-    return fail("cannot size a ring buffer", errno);
   void* base = ::mmap(nullptr, 2 * capacity, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED)
     return fail("cannot map a ring buffer", errno);
-  auto* bytes = static_cast<std::byte*>(base);
-  for (std::byte* half : {bytes, bytes + capacity}) {
+  ByteRing ring(static_cast<std::byte*>(base), capacity);
+  for (std::byte* half : {ring.base_, ring.base_ + capacity})
     if (::mmap(half, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-               memory.get(), 0) == MAP_FAILED) {
-      const int error = errno;
-      ::munmap(base, 2 * capacity);
-      return fail("cannot map a ring buffer", error);
-    }
-  }
-  return ByteRing(bytes, capacity);
+               memory.get(), 0) == MAP_FAILED)
+      return fail("cannot map a ring buffer", errno);
+  return ring;
 }
 
 ByteRing::ByteRing(ByteRing&& other) noexcept

@@ -78,19 +78,15 @@ int64_t effective_retention(const Config& config) {
   return std::max(config.retention, config.history_window);
 }
 
-std::vector<std::string> restart_keys(const Config& before,
-                                      const Config& after) {
-  std::vector<std::string> keys;
+std::vector<std::string> keep_restart_keys(const Config& before,
+                                           Config& after) {
+  std::vector<std::string> changed;
   for (const Setting& setting : settings())
-    if (setting.needs_restart && setting.get(before) != setting.get(after))
-      keys.emplace_back(setting.key);
-  return keys;
-}
-
-void keep_restart_keys(const Config& before, Config& after) {
-  for (const Setting& setting : settings())
-    if (setting.needs_restart)
+    if (setting.needs_restart && setting.get(before) != setting.get(after)) {
+      changed.emplace_back(setting.key);
       setting.set(after, setting.get(before), 0);
+    }
+  return changed;
 }
 
 }  // namespace preload

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/log.h"
 
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include <spdlog/async.h>
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "preload/base/fd.h"
 
 namespace preload {
 namespace {
@@ -73,6 +83,45 @@ std::shared_ptr<spdlog::logger> current_logger() {
   return s.logger;
 }
 
+// Of the emergency log. Written once, before there are threads.
+sockaddr_un syslog_address{};
+
+// More than the text and what is put before it. fmt writes into such an array
+// without allocation.
+using Line = std::array<char, 600>;
+
+void to_standard_error(std::string_view text) {
+  pollfd wait{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&wait, 1, 0) != 1 || (wait.revents & POLLOUT) == 0)
+    return;
+  Line line;
+  const size_t size =
+      fmt::format_to_n(line.data(), line.size(), "audisp-preload: {}\n", text)
+          .size;
+  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, line.data(), size);
+}
+
+// A socket of its own: the log's may be in use. Without a time stamp, which
+// syslogd then adds.
+void to_syslog(std::string_view text) {
+  Line line;
+  const size_t size =
+      fmt::format_to_n(line.data(), line.size(), "<{}>audisp-preload[{}]: {}",
+                       LOG_DAEMON | LOG_ERR, ::getpid(), text)
+          .size;
+  for (const int type : {SOCK_DGRAM, SOCK_STREAM}) {
+    const Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+    const auto* generic = reinterpret_cast<const sockaddr*>(&syslog_address);
+    if (::connect(fd.get(), generic, sizeof syslog_address) == 0) {
+      ::send(fd.get(), line.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
+      return;
+    }
+    if (errno != EPROTOTYPE)
+      return;
+  }
+}
+
 }  // namespace
 
 void start_log(LogSink sink) {
@@ -101,10 +150,10 @@ void log_limited(LogLevel level, std::string_view key, std::string_view line) {
   {
     State& s = state();
     const std::lock_guard lock(s.mutex);
-    Limited& limited = s.limited[std::string(key)];
+    const auto [found, first] = s.limited.try_emplace(std::string(key));
+    Limited& limited = found->second;
     const auto now = std::chrono::steady_clock::now();
-    if (limited.last.time_since_epoch().count() != 0 &&
-        now - limited.last < kSilence) {
+    if (!first && now - limited.last < kSilence) {
       ++limited.suppressed;
       return;
     }
@@ -114,6 +163,20 @@ void log_limited(LogLevel level, std::string_view key, std::string_view line) {
     limited = {now, 0};
   }
   log(level, text);
+}
+
+void set_emergency_log_socket(const std::string& syslog_socket) {
+  if (syslog_socket.size() >= sizeof syslog_address.sun_path)
+    return;
+  std::copy(syslog_socket.begin(), syslog_socket.end(),
+            syslog_address.sun_path);
+  syslog_address.sun_family = AF_UNIX;
+}
+
+void emergency_log(std::string_view text) noexcept {
+  text = text.substr(0, 500);
+  to_standard_error(text);
+  to_syslog(text);
 }
 
 }  // namespace preload

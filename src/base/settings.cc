@@ -19,10 +19,6 @@ constexpr size_t kMaxTermFields = 3;
 constexpr size_t kMaxUserBytes = 255;
 constexpr size_t kMaxExceptions = 10'000;
 
-constexpr std::string_view kDuration = "a duration such as 30d, 12h, 5m or 90s";
-constexpr std::string_view kDurationOrZero =
-    "a duration such as 30d, 12h, 5m or 90s, or 0";
-
 bool valid_variable(std::string_view name) {
   if (name.ends_with('*'))
     name.remove_suffix(1);
@@ -66,21 +62,6 @@ bool set_user(Config& config, std::string_view name, int /*line*/) {
     return false;
   config.user = name;
   return true;
-}
-
-const Words<int>& facilities() {
-  static const Words<int> table{
-      {"kern", LOG_KERN},         {"user", LOG_USER},
-      {"mail", LOG_MAIL},         {"daemon", LOG_DAEMON},
-      {"auth", LOG_AUTH},         {"syslog", LOG_SYSLOG},
-      {"lpr", LOG_LPR},           {"news", LOG_NEWS},
-      {"uucp", LOG_UUCP},         {"cron", LOG_CRON},
-      {"authpriv", LOG_AUTHPRIV}, {"ftp", LOG_FTP},
-      {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
-      {"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
-      {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
-      {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}};
-  return table;
 }
 
 std::vector<Setting> make_settings() {
@@ -146,7 +127,7 @@ because no rule covers it or because audit lost the event.
 The next audited exec with such a value raises the alert.
 - `ignore`: it is only counted.
 )");
-  add(duration("audit_wait", kDuration, &Config::audit_wait, 1), R"(
+  add(duration("audit_wait", &Config::audit_wait, 1), R"(
 How long an exec waits for its audit event before it counts as unaudited; at
 least 1 s. An event that arrives up to a minute later corrects the count in the
 database and changes nothing else: an alert keeps `origin=unaudited`. Raise this
@@ -185,7 +166,7 @@ longer than 250 ms
 and CRI-O name a container; empty outside of containers
 - `event.code`: the key of the audit rule that reported the exec
 )");
-  add(duration("history_window", kDurationOrZero, &Config::history_window, 0),
+  add(duration("history_window", &Config::history_window, 0),
       R"(
 How long a term stays known after its last sighting. `0`: for ever, so only the
 first sighting is new, and `retention` has no effect. For values found by the
@@ -193,7 +174,7 @@ inventory (programs that already run when the plugin starts) there is no window,
 since a process may run for longer than that. The published Elastic rule has
 `5d`.
 )");
-  add(duration("interval", kDuration, &Config::interval, 1), R"(
+  add(duration("interval", &Config::interval, 1), R"(
 The time in which at most `max_alerts` alerts are sent; at least 1 s. An interval
 begins with the first alert after the end of the previous interval.
 )");
@@ -211,7 +192,7 @@ the interval: one user alone gets half of `max_alerts`, two users get a third
 each. Root may use all of them. All containers together are one user, except for programs
 started by a login on this machine.
 )");
-  add(duration("learning_period", kDurationOrZero, &Config::learning_period, 0),
+  add(duration("learning_period", &Config::learning_period, 0),
       R"(
 For this long after the database was created, values are recorded without
 alerts. One summary at the end reports how many there were, even if the plugin
@@ -249,7 +230,7 @@ creates the file (mode 0640), but not its directory. Both must belong to root or
 to `user` and must not be writable by group or others; the file must not be a
 symbolic link.
 )");
-  add(duration("retention", kDuration, &Config::retention, kDay), R"(
+  add(duration("retention", &Config::retention, kDay), R"(
 Terms, sightings and alerts are deleted when they were not seen for this long:
 at least 1 d, and never before `history_window` has passed. An alert that waits
 for an output is not deleted.
@@ -273,7 +254,17 @@ The form of alerts in syslog; see audisp-preload-alerts(5).
   add(word<int>("syslog_facility",
                 "a facility of syslog(3) in lower case: authpriv, "
                 "auth, daemon, user, local0 to local7, ...",
-                false, &Config::syslog_facility, facilities()),
+                false, &Config::syslog_facility,
+                {{"kern", LOG_KERN},         {"user", LOG_USER},
+                 {"mail", LOG_MAIL},         {"daemon", LOG_DAEMON},
+                 {"auth", LOG_AUTH},         {"syslog", LOG_SYSLOG},
+                 {"lpr", LOG_LPR},           {"news", LOG_NEWS},
+                 {"uucp", LOG_UUCP},         {"cron", LOG_CRON},
+                 {"authpriv", LOG_AUTHPRIV}, {"ftp", LOG_FTP},
+                 {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
+                 {"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
+                 {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
+                 {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}}),
       R"(
 The facility of alerts: `authpriv`, `auth`, `daemon`, `user`, `kern`, `mail`,
 `syslog`, `lpr`, `news`, `uucp`, `cron`, `ftp`, or `local0` to `local7`. Messages
@@ -322,7 +313,7 @@ The absolute path of the state file; see `FILES` in audisp-preload(8).
 )");
 
   section = "Process";
-  add(duration("watchdog", kDurationOrZero, &Config::watchdog, 0), R"(
+  add(duration("watchdog", &Config::watchdog, 0), R"(
 When a stage of the plugin makes no progress for this long, the plugin logs its
 name and ends with exit status 6, and auditd starts it again. Outputs may take
 ten times as long, since a restart does not help against a file system that

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/text.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <iterator>
 
 namespace preload {
 namespace {
@@ -54,14 +52,10 @@ Character character_at(std::string_view s) {
   const uint8_t lead = byte_at(s, 0);
   if (lead < 0x80)
     return {1, printable(lead)};
-  size_t length = 0;
-  if (lead >= 0xc2 && lead <= 0xdf)
-    length = 2;
-  if (lead >= 0xe0 && lead <= 0xef)
-    length = 3;
-  if (lead >= 0xf0 && lead <= 0xf4)
-    length = 4;
-  if (length == 0 || s.size() < length)
+  if (lead < 0xc2 || lead > 0xf4)
+    return {};
+  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (s.size() < length)
     return {};
   uint32_t point = lead & (0x7fU >> length);
   for (size_t i = 1; i < length; ++i) {
@@ -84,25 +78,12 @@ void append_hex(std::string& out, char byte) {
   out += kHexDigits[value & 0xf];
 }
 
-std::optional<char> unhex(std::string_view two) {
-  uint8_t value = 0;
-  const auto [end, error] =
-      std::from_chars(two.data(), two.data() + two.size(), value, 16);
-  if (two.size() != 2 || error != std::errc{} || end != two.data() + 2)
-    return std::nullopt;
-  return static_cast<char>(value);
-}
-
-constexpr std::string_view kBlanks = " \t\r";
-
 struct Unit {
   int64_t seconds;
   char letter;
 };
 constexpr std::array<Unit, 4> kUnits{
     {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}}};
-
-}  // namespace
 
 void append_escaped(std::string& out, std::string_view bytes, bool quote) {
   while (!bytes.empty()) {
@@ -122,9 +103,10 @@ void append_escaped(std::string& out, std::string_view bytes, bool quote) {
   }
 }
 
+}  // namespace
+
 std::string escaped(std::string_view bytes) {
   std::string out;
-  out.reserve(bytes.size());
   append_escaped(out, bytes, false);
   return out;
 }
@@ -146,10 +128,10 @@ std::optional<std::string> unescaped(std::string_view text) {
                (text[i + 1] == '\\' || text[i + 1] == '"')) {
       out += text[++i];
     } else if (i + 3 < text.size() && text[i + 1] == 'x') {
-      const auto byte = unhex(text.substr(i + 2, 2));
+      const auto byte = parse_number<uint8_t>(text.substr(i + 2, 2), 16);
       if (!byte)
         return std::nullopt;
-      out += *byte;
+      out += static_cast<char>(*byte);
       i += 3;
     } else {
       return std::nullopt;
@@ -181,6 +163,7 @@ std::string hex(std::string_view bytes) {
 }
 
 std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
   const size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos)
     return {};
@@ -189,13 +172,13 @@ std::string_view trimmed(std::string_view text) {
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
-  while (true) {
-    const size_t end = text.find(separator);
-    parts.emplace_back(trimmed(text.substr(0, end)));
-    if (end == std::string_view::npos)
-      return parts;
-    text.remove_prefix(end + 1);
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(trimmed(text.substr(begin, end - begin)));
+    begin = end + 1;
   }
+  return parts;
 }
 
 std::string_view basename_of(std::string_view path) {
@@ -213,13 +196,8 @@ std::string command_line(const std::vector<std::string>& argv) {
       continue;
     }
     out += '\'';
-    for (char c : argument) {
-      if (c == '\'') {
-        out += "'\\''";
-      } else {
-        out += c;
-      }
-    }
+    for (const char& c : argument)
+      out += c == '\'' ? "'\\''" : std::string_view(&c, 1);
     out += '\'';
   }
   return out;
@@ -227,17 +205,11 @@ std::string command_line(const std::vector<std::string>& argv) {
 
 std::string iso_time(int64_t wall_us) {
   using namespace std::chrono;
+  const microseconds time(wall_us);
   // Floor, so that times before the epoch do not count backwards.
-  const sys_time<milliseconds> time(floor<milliseconds>(microseconds(wall_us)));
-  const auto days_of = floor<days>(time);
-  const year_month_day date(days_of);
-  const hh_mm_ss clock(time - days_of);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                     static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
+  const auto whole = floor<seconds>(time);
+  return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(whole.count()),
+                     floor<milliseconds>(time - whole).count());
 }
 
 std::string duration_text(int64_t seconds) {

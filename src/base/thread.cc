@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdint>

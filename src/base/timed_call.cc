@@ -13,8 +13,8 @@
 namespace preload {
 
 // The mutex guards all members. The caller sets `job` and waits for `done`; the
-// worker takes `job` and sets `done`. A caller that abandons its worker sets
-// `left`, and the worker ends as soon as it sees that.
+// worker takes `job` and sets `done`. A caller that abandons its worker counts
+// it as lost and sets `left`; the worker ends as soon as it sees that.
 struct TimedCall::Worker {
   void work(std::atomic<size_t>& lost);
 
@@ -24,7 +24,6 @@ struct TimedCall::Worker {
   bool done = false;
   bool good = false;
   bool left = false;
-  bool counted_lost = false;
 };
 
 void TimedCall::Worker::work(std::atomic<size_t>& lost) {
@@ -32,25 +31,25 @@ void TimedCall::Worker::work(std::atomic<size_t>& lost) {
   while (true) {
     changed.wait(lock, [this] { return job || left; });
     if (!job)
-      return;
+      break;
     auto mine = std::exchange(job, nullptr);
     lock.unlock();
-    bool ran = true;
+    bool ran = false;
     try {
       mine();
       mine = nullptr;
-    } catch (const std::exception& error) {
-      ran = false;  // most likely std::bad_alloc; run() returns false
+      ran = true;
+    } catch (const std::exception&) {
+      // Most likely std::bad_alloc; run() returns false.
     }
     lock.lock();
     good = ran;
     done = true;
     changed.notify_all();
-    if (counted_lost)
-      --lost;
     if (left)
-      return;
+      break;
   }
+  --lost;
 }
 
 TimedCall::TimedCall(std::string what, std::chrono::milliseconds patience)
@@ -63,6 +62,7 @@ TimedCall::~TimedCall() {
     return;
   const std::lock_guard lock(worker_->mutex);
   worker_->left = true;
+  ++*lost_;
   worker_->changed.notify_all();
 }
 
@@ -83,17 +83,6 @@ bool TimedCall::ensure_worker() {
   return true;
 }
 
-// With the worker's mutex.
-void TimedCall::lose_worker() {
-  worker_->left = true;
-  worker_->counted_lost = true;
-  ++*lost_;
-  log_limited(LogLevel::kWarning, "bounded-call",
-              what_ +
-                  " hangs: a file system or a directory server does not "
-                  "answer, perhaps on purpose; continuing without the result");
-}
-
 bool TimedCall::run(std::function<void()> job) {
   if (!ensure_worker())
     return false;
@@ -104,8 +93,13 @@ bool TimedCall::run(std::function<void()> job) {
   worker->changed.notify_all();
   if (worker->changed.wait_for(lock, patience_, [&] { return worker->done; }))
     return worker->good;
-  lose_worker();
+  worker->left = true;
+  ++*lost_;
   worker_.reset();
+  log_limited(LogLevel::kWarning, "bounded-call",
+              what_ +
+                  " hangs: a file system or a directory server does not "
+                  "answer, perhaps on purpose; continuing without the result");
   return false;
 }
 

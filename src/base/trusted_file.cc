@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/trusted_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
+#include <filesystem>
+#include <utility>
 
 namespace preload {
 
@@ -53,9 +52,7 @@ Result<Fd> open_trusted(const std::string& path, int flags, mode_t mode) {
     return fail("cannot examine " + path, errno);
   if (!S_ISREG(status.st_mode))
     return fail(path + " is not a regular file");
-  if (Status good = check(path, status); !good)
-    return tl::unexpected(good.error());
-  return fd;
+  return check(path, status).map([&] { return std::move(fd); });
 }
 
 Status check_trusted_directory(const std::string& path) {
@@ -68,10 +65,8 @@ Status check_trusted_directory(const std::string& path) {
 }
 
 std::string directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+  const std::string directory = std::filesystem::path(path).parent_path();
+  return directory.empty() ? "." : directory;
 }
 
 std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
@@ -82,9 +77,9 @@ std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
     content.resize(std::min(limit, size + kStep));
     const ssize_t n =
         ::read(fd.get(), content.data() + size, content.size() - size);
-    content.resize(size + (n > 0 ? static_cast<size_t>(n) : 0));
     if (n < 0)
       return std::nullopt;
+    content.resize(size + static_cast<size_t>(n));
     if (n == 0)
       break;
   }
@@ -93,19 +88,12 @@ std::optional<std::string> read_up_to(const Fd& fd, size_t limit) {
 
 Result<std::string> read_all(const Fd& fd, size_t limit,
                              const std::string& name) {
-  std::string content;
-  while (content.size() <= limit) {
-    constexpr size_t kStep = 4096;
-    const size_t size = content.size();
-    content.resize(size + kStep);
-    const ssize_t n = ::read(fd.get(), content.data() + size, kStep);
-    if (n < 0)
-      return fail("cannot read " + name, errno);
-    content.resize(size + static_cast<size_t>(n));
-    if (n == 0)
-      return content;
-  }
-  return fail(fmt::format("{} is larger than {} bytes", name, limit));
+  auto content = read_up_to(fd, limit + 1);
+  if (!content)
+    return fail("cannot read " + name, errno);
+  if (content->size() > limit)
+    return fail(fmt::format("{} is larger than {} bytes", name, limit));
+  return *std::move(content);
 }
 
 Status replace_file(const std::string& path, std::string_view content,

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/base/watchdog.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "preload/base/thread.h"
 
 namespace preload {
-namespace {
 
-// The most that one step counts for, if this thread could not run.
-constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
-
-}  // namespace
-
-Watchdog::~Watchdog() {
+void Watchdog::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -25,17 +18,17 @@ Watchdog::~Watchdog() {
     thread_.join();
 }
 
-Watchdog::Watch Watchdog::watch(Stage stage) {
-  const Pulse* pulse = stage.pulse;
+void Watchdog::watch(Stage stage) {
   const std::lock_guard lock(mutex_);
-  entries_.push_back({std::move(stage), pulse->beats(), 0});
-  return {*this, pulse};
+  const uint64_t beats = stage.pulse->beats();
+  entries_.push_back({std::move(stage), beats});
 }
 
-void Watchdog::remove(const Pulse* pulse) {
+void Watchdog::forget(const Pulse& pulse) {
   const std::lock_guard lock(mutex_);
-  entries_.remove_if(
-      [&](const Entry& entry) { return entry.stage.pulse == pulse; });
+  std::erase_if(entries_, [&](const Entry& entry) {
+    return entry.stage.pulse == &pulse;
+  });
 }
 
 void Watchdog::start(Act act) {
@@ -45,18 +38,19 @@ void Watchdog::start(Act act) {
 
 void Watchdog::run() {
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      if (ending_.wait_for(lock, std::chrono::nanoseconds(timing_.watchdog),
-                           [this] { return stopping_; }))
-        return;
-    }
+    std::unique_lock lock(mutex_);
+    if (ending_.wait_for(lock, std::chrono::nanoseconds(timing_.watchdog),
+                         [this] { return stopping_; }))
+      return;
+    lock.unlock();
     if (const auto stuck = check())
       act_(*stuck);
   }
 }
 
 std::optional<Watchdog::Stuck> Watchdog::check() {
+  // The most that one step counts for, if this thread could not run.
+  constexpr int64_t kLongestStepNs = 2 * kNanosPerSecond;
   const std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.monotonic_ns();
   const int64_t step_ns =

@@ -80,7 +80,10 @@ Result<std::unique_ptr<ExecCapture>> ExecCapture::open(CaptureChoice choice,
 ExecCapture::~ExecCapture() {
   bool hangs = false;
   for (auto& listener : listeners_) {
-    if (listener->stop())
+    const bool stopped = listener->stop();
+    if (watchdog_ != nullptr)
+      watchdog_->forget(listener->pulse());
+    if (stopped)
       continue;
     hangs = true;
     static_cast<void>(listener.release());
@@ -208,13 +211,13 @@ void ExecCapture::drain(std::vector<ExecNotice>& notices) {
 }
 
 void ExecCapture::register_with(Watchdog& watchdog) {
-  for (const auto& listener : listeners_) {
-    watches_.push_back(watchdog.watch(
-        {listener->cpu() ? fmt::format("listener of CPU {}", *listener->cpu())
-                         : "listener of the other CPUs",
-         &listener->pulse(),
-         [&listener = *listener] { return listener.resting(); }}));
-  }
+  watchdog_ = &watchdog;
+  for (const auto& listener : listeners_)
+    watchdog.watch({listener->cpu()
+                        ? fmt::format("listener of CPU {}", *listener->cpu())
+                        : "listener of the other CPUs",
+                    &listener->pulse(),
+                    [&listener = *listener] { return listener.resting(); }});
 }
 
 void ExecCapture::follow_cpus() {

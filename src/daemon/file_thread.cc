@@ -93,11 +93,10 @@ void FileThread::read_configuration() {
               config.error().message());
     return;
   }
-  for (const std::string& key : restart_keys(config_, *config))
+  for (const std::string& key : keep_restart_keys(config_, *config))
     log_warning(key +
                 " has changed, which takes effect when the plugin is started "
                 "again");
-  keep_restart_keys(config_, *config);
   config_ = std::move(*config);
   auto sinks = make_sinks(config_, clock_);
   const std::lock_guard lock(mutex_);

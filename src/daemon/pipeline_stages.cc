@@ -10,7 +10,6 @@
 #include <iterator>
 #include <utility>
 
-#include "preload/base/emergency_log.h"
 #include "preload/base/exit_code.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
@@ -183,13 +182,11 @@ void Pipeline::start_inventory(uint64_t before_ticks) {
 // them.
 void Pipeline::start_watchdog() {
   watchdog_.set_bound(config_.watchdog);
-  watches_.push_back(watchdog_.watch({"input", &input_pulse_}));
-  watches_.push_back(watchdog_.watch({"store", &history_->pulse()}));
-  watches_.push_back(
-      watchdog_.watch({"relay", &relay_->pulse(), {}, kRelayPatience}));
-  watches_.push_back(watchdog_.watch({"inventory", &inventory_pulse_, [this] {
-                                        return inventory_done_.load();
-                                      }}));
+  watchdog_.watch({"input", &input_pulse_});
+  watchdog_.watch({"store", &history_->pulse()});
+  watchdog_.watch({"relay", &relay_->pulse(), {}, kRelayPatience});
+  watchdog_.watch({"inventory", &inventory_pulse_,
+                   [this] { return inventory_done_.load(); }});
   capture_->register_with(watchdog_);
   watchdog_.start([](const Watchdog::Stuck& stuck) {
     const std::string what = fmt::format(
@@ -214,7 +211,7 @@ Pipeline::~Pipeline() {
   // history until they have ended.
   if (inventory_.joinable())
     inventory_.join();
-  watches_.clear();
+  watchdog_.stop();
   reader_.reset();
   assembler_.reset();
   correlator_.reset();

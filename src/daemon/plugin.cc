@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "preload/base/config.h"
-#include "preload/base/emergency_log.h"
 #include "preload/base/log.h"
 #include "preload/base/thread.h"
 #include "preload/daemon/options.h"

@@ -20,13 +20,8 @@ std::string words(const MetricInfo& info) {
     family.remove_prefix(kPrefix.size());
   if (family.ends_with(kSuffix))
     family.remove_suffix(kSuffix.size());
-  std::string text(family);
-  const size_t open = info.labels.find('"');
-  if (open != std::string_view::npos) {
-    text += ' ';
-    text += info.labels.substr(open + 1, info.labels.rfind('"') - open - 1);
-  }
-  return text;
+  return fmt::format("{}{}{}", family, info.value.empty() ? "" : " ",
+                     info.value);
 }
 
 // Of audited execs, how many were captured before their first instruction.
@@ -54,13 +49,13 @@ void add_head(std::string& text, std::string_view family, std::string_view help,
 void add_family(std::string& text, const MetricInfo& first,
                 const Metrics::Snapshot& numbers) {
   add_head(text, first.family, first.help,
-           first.kind == MetricKind::kCounter ? "counter" : "gauge");
+           first.counter() ? "counter" : "gauge");
   for (const MetricInfo& info : metric_table()) {
     if (info.family != first.family)
       continue;
     text += info.family;
-    if (!info.labels.empty())
-      text += fmt::format("{{{}}}", info.labels);
+    if (!info.label.empty())
+      text += fmt::format("{{{}=\"{}\"}}", info.label, info.value);
     text += fmt::format(" {}\n", numbers.get(info.metric));
   }
 }

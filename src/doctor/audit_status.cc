@@ -21,12 +21,10 @@ namespace {
 constexpr int kReplyMs = 1000;
 constexpr char kKeySeparator = '\x01';
 
-enum class Reply { kMore, kDone };
-
 // Sends one request of libaudit's and gives each reply of the kernel to `take`
-// until that is done.
+// until that is true.
 Status ask(int (*request)(int fd),
-           const std::function<Reply(const audit_reply&)>& take) {
+           const std::function<bool(const audit_reply&)>& take) {
   ::set_aumessage_mode(MSG_QUIET, DBG_NO);
   const Fd socket(::audit_open());
   if (!socket)
@@ -51,7 +49,7 @@ Status ask(int (*request)(int fd),
     // An error of 0 acknowledges the request.
     if (reply.type == NLMSG_ERROR && reply.error->error != 0)
       return fail("the audit system refused", -reply.error->error);
-    if (reply.type != NLMSG_ERROR && take(reply) == Reply::kDone)
+    if (reply.type != NLMSG_ERROR && take(reply))
       return {};
   }
 }
@@ -81,24 +79,19 @@ void take_field(AuditRule& rule, uint32_t field, uint32_t operation,
 
 }  // namespace
 
-Result<AuditStatus> request_audit_status() {
-  AuditStatus status;
-  return ask(::audit_request_status,
-             [&](const audit_reply& reply) {
-               if (reply.type != AUDIT_GET)
-                 return Reply::kMore;
-               status = {reply.status->enabled, reply.status->pid,
-                         reply.status->backlog_limit, reply.status->lost};
-               return Reply::kDone;
-             })
-      .map([&] { return status; });
+Result<audit_status> request_audit_status() {
+  audit_status status{};
+  const auto take = [&](const audit_reply& reply) {
+    if (reply.type == AUDIT_GET)
+      status = *reply.status;
+    return reply.type == AUDIT_GET;
+  };
+  return ask(::audit_request_status, take).map([&] { return status; });
 }
 
 Result<std::vector<AuditRule>> request_audit_rules() {
   std::vector<AuditRule> rules;
   const auto take = [&](const audit_reply& reply) {
-    if (reply.type == NLMSG_DONE)
-      return Reply::kDone;
     const auto length = static_cast<size_t>(std::max(reply.len, 0));
     if (reply.type == AUDIT_LIST_RULES && length > NLMSG_HDRLEN) {
       const auto bytes = std::as_bytes(std::span(
@@ -107,7 +100,7 @@ Result<std::vector<AuditRule>> request_audit_rules() {
       if (auto rule = decode_rule(bytes))
         rules.push_back(std::move(*rule));
     }
-    return Reply::kMore;
+    return reply.type == NLMSG_DONE;
   };
   return ask(::audit_request_rules_list_data, take).map([&] {
     return std::move(rules);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/doctor/check.h"
 
-#include <fmt/format.h>
-
 #include <cerrno>
 #include <cstdio>
-#include <utility>
+#include <map>
 
 #include "preload/base/exit_code.h"
 #include "preload/base/text.h"
@@ -34,8 +32,8 @@ void list_exceptions(const Deployment& deployment,
     if (deployment.history)
       for (const ExceptionHits& h : deployment.history->hits)
         if (h.text == exception.text)
-          matches =
-              fmt::format("{} hits, last {}", h.hits, iso_time(h.last_hit_us));
+          matches = fmt::format("{}, last {}", counted(h.hits, "hit"),
+                                iso_time(h.last_hit_us));
     lines.push_back(
         line_of(fmt::format("exception (line {})", exception.line),
                 {CheckStatus::kNote, exception.text + " - " + matches, {}}));
@@ -43,22 +41,6 @@ void list_exceptions(const Deployment& deployment,
 }
 
 }  // namespace
-
-CheckResult ok(std::string what) {
-  return {CheckStatus::kOk, std::move(what), {}};
-}
-
-CheckResult warning(std::string what, std::string remedy) {
-  return {CheckStatus::kWarning, std::move(what), std::move(remedy)};
-}
-
-CheckResult failure(std::string what, std::string remedy) {
-  return {CheckStatus::kFailed, std::move(what), std::move(remedy)};
-}
-
-CheckResult skipped(std::string why) {
-  return {CheckStatus::kSkipped, std::move(why), {}};
-}
 
 CheckResult failure(const Deployment& deployment, const Error& error,
                     std::string remedy) {
@@ -70,21 +52,19 @@ CheckResult failure(const Deployment& deployment, const Error& error,
 
 CheckReport check_report(const Deployment& deployment) {
   CheckReport report;
-  std::array<size_t, kTags.size()> counts{};
+  std::map<CheckStatus, size_t> counts;
   for (const Check& check : kChecks) {
     const CheckResult result = check.run(deployment);
-    ++counts.at(static_cast<size_t>(result.status));
+    ++counts[result.status];
     report.lines.push_back(line_of(check.name, result));
   }
   list_exceptions(deployment, report.lines);
-  const auto count = [&](CheckStatus status) {
-    return counts.at(static_cast<size_t>(status));
-  };
-  const size_t warnings = count(CheckStatus::kWarning);
-  report.broken = count(CheckStatus::kFailed) > 0;
-  report.lines.push_back(fmt::format(
-      "{} failed, {} warning{}, {} skipped", count(CheckStatus::kFailed),
-      warnings, warnings == 1 ? "" : "s", count(CheckStatus::kSkipped)));
+  const size_t failed = counts[CheckStatus::kFailed];
+  report.broken = failed > 0;
+  report.lines.push_back(
+      fmt::format("{} failed, {}, {} skipped", failed,
+                  counted(counts[CheckStatus::kWarning], "warning"),
+                  counts[CheckStatus::kSkipped]));
   return report;
 }
 

@@ -18,8 +18,7 @@ constexpr const char* kPreloadFile = "/etc/ld.so.preload";
 std::string load_remedy(const Deployment& deployment) {
   return deployment.audit && deployment.audit->enabled == 2
              ? fmt::format(
-                   "the rules are locked (-e 2): put {} in place and "
-                   "reboot",
+                   "the rules are locked (-e 2): put {} in place and reboot",
                    kRulesFile)
              : fmt::format("put {} in place and run augenrules --load",
                            kRulesFile);
@@ -41,18 +40,17 @@ CheckResult check_kernel_audit(const Deployment& deployment) {
             ? "run auditd and the plugin on the host, not in a container, and "
               "boot it without audit=0"
             : "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL is needed");
-  const AuditStatus& status = *deployment.audit;
+  const audit_status& status = *deployment.audit;
   if (status.enabled == 0)
     return failure("off: no exec is reported",
                    "auditctl -e 1 for now; permanently: audit=1 on the "
                    "kernel's command line, and no -e 0 in /etc/audit/rules.d");
   if (status.lost > 0)
-    return warning(
-        fmt::format("{} records lost since boot, so events of execs can be "
-                    "incomplete (backlog limit {})",
-                    status.lost, status.backlog_limit),
-        "-b 8192 or more in /etc/audit/rules.d, augenrules --load; then run "
-        "--check again to see whether the number grows");
+    return warning(fmt::format("{} records lost since boot, so events of execs "
+                               "can be incomplete (backlog limit {})",
+                               status.lost, status.backlog_limit),
+                   "-b 8192 or more in /etc/audit/rules.d, augenrules --load; "
+                   "then run --check again to see whether the number grows");
   return ok(status.enabled == 2 ? "on, rules locked" : "on");
 }
 
@@ -87,9 +85,8 @@ CheckResult check_exec_rules(const Deployment& deployment) {
             return reports(rule) && !rule.narrowed;
           }))
         some = fmt::format(
-            "the rules for {} with arch={} report only some "
-            "execs; the others are alerted without auid, "
-            "session and event id",
+            "the rules for {} with arch={} report only some execs; the others "
+            "are alerted without auid, session and event id",
             name, abi.name);
     }
     names.push_back(abi.name);

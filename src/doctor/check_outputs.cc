@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint64_t kLittleSpace = uint64_t{256} << 20;
 constexpr int64_t kPendingTooLongUs = 60 * kMicrosPerSecond;
-constexpr const char* kOff = "off";
 
 }  // namespace
 
@@ -23,12 +22,11 @@ CheckResult check_writable(const Deployment& deployment) {
   const uint64_t held =
       parse_unsigned(deployment.state_of("queue_entries held")).value_or(0);
   if (held > 0)
-    return failure(
-        fmt::format("the plugin holds {} events in memory, because the "
-                    "database refuses them",
-                    held),
-        "the log has the reason (such as a full disk); alerts are sent all "
-        "the same, and stored when it works again");
+    return failure(fmt::format("the plugin holds {} events in memory, because "
+                               "the database refuses them",
+                               held),
+                   "the log has the reason (such as a full disk); alerts are "
+                   "sent all the same, and stored when it works again");
   if (!deployment.writable)
     return failure(
         deployment, deployment.writable.error(),
@@ -47,21 +45,20 @@ CheckResult check_healthy(const Deployment& deployment) {
     const Error& error = deployment.history.error();
     if (error.code == std::errc::no_such_file_or_directory)
       return skipped("it does not exist yet");
-    return failure(
-        deployment, error,
-        fmt::format("{}: at its start the plugin moves a damaged database "
-                    "aside and creates a new one; move away what is no "
-                    "database of audisp-preload",
-                    kRestart));
+    return failure(deployment, error,
+                   fmt::format("{}: at its start the plugin moves a damaged "
+                               "database aside and creates a new one; move "
+                               "away what is no database of audisp-preload",
+                               kRestart));
   }
   const int64_t version = deployment.history->schema_version;
   if (version > schema_version())
-    return failure(fmt::format("it has schema version {}, this program knows "
-                               "up to {}",
-                               version, schema_version()),
-                   "install the newer audisp-preload again");
-  return ok(fmt::format("schema version {}, {} terms", version,
-                        deployment.history->terms));
+    return failure(
+        fmt::format("it has schema version {}, this program knows up to {}",
+                    version, schema_version()),
+        "install the newer audisp-preload again");
+  return ok(fmt::format("schema version {}, {}", version,
+                        counted(deployment.history->terms, "term")));
 }
 
 CheckResult check_pending(const Deployment& deployment) {
@@ -83,12 +80,12 @@ CheckResult check_pending(const Deployment& deployment) {
 CheckResult check_syslog(const Deployment& deployment) {
   const Config config = deployment.settings();
   if (config.syslog_format == SyslogFormat::kOff)
-    return config.ecs_file == kOff && !config.audit_message
+    return config.ecs_file == "off" && !config.audit_message
                ? warning(
                      "off, as are ecs_file and audit_message: alerts go "
                      "nowhere",
                      "syslog_format = text in the configuration")
-               : ok(kOff);
+               : ok("off");
   if (!deployment.syslog)
     return failure(
         deployment, deployment.syslog.error(),

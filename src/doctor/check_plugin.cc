@@ -83,10 +83,11 @@ CheckResult check_files(const Deployment& deployment) {
 CheckResult check_plugin(const Deployment& deployment) {
   if (const auto& plugin = deployment.plugin) {
     if (plugin->replaced)
-      return warning(fmt::format("pid {} still runs a program whose file was "
-                                 "replaced or removed",
-                                 plugin->pid),
-                     kRestart);
+      return warning(
+          fmt::format(
+              "pid {} still runs a program whose file was replaced or removed",
+              plugin->pid),
+          kRestart);
     if (const std::string file = deployment.state_of("configuration");
         file != escaped(deployment.config_file))
       return warning(fmt::format("pid {} uses {}, --check uses {}", plugin->pid,
@@ -94,10 +95,10 @@ CheckResult check_plugin(const Deployment& deployment) {
                      "run --check --config " + file);
     const std::string user = deployment.state_of("user");
     if (!user.starts_with(deployment.settings().user + " ("))
-      return warning(fmt::format("pid {} runs as {}, the configuration has "
-                                 "user = {}",
-                                 plugin->pid, user, deployment.settings().user),
-                     kRestart);
+      return warning(
+          fmt::format("pid {} runs as {}, the configuration has user = {}",
+                      plugin->pid, user, deployment.settings().user),
+          kRestart);
     return ok(fmt::format("pid {}, {}", plugin->pid, user));
   }
   if (!deployment.audit || deployment.receiver != "auditd")
@@ -116,10 +117,10 @@ CheckResult check_plugin(const Deployment& deployment) {
                   "in auditd.conf), or has not read the entry yet",
                   deployment.entry_file, deployment.audit->pid,
                   deployment.settings().state_file),
-      fmt::format("{}; if the plugin ends again, the log has the reason "
-                  "(journalctl -t audisp-preload -t auditd, or grep "
-                  "audisp-preload /var/log/syslog)",
-                  kRestart));
+      fmt::format(
+          "{}; if the plugin ends again, the log has the reason (journalctl -t "
+          "audisp-preload -t auditd, or grep audisp-preload /var/log/syslog)",
+          kRestart));
 }
 
 CheckResult check_answer(const Deployment& deployment) {
@@ -127,11 +128,10 @@ CheckResult check_answer(const Deployment& deployment) {
     return skipped("it does not run");
   if (deployment.plugin->answered)
     return ok("");
-  return failure(
-      deployment, deployment.plugin->answered.error(),
-      fmt::format("the machine is overloaded, or the plugin hangs: run "
-                  "--check again; if it fails again, {}",
-                  kRestart));
+  return failure(deployment, deployment.plugin->answered.error(),
+                 fmt::format("the machine is overloaded, or the plugin hangs: "
+                             "run --check again; if it fails again, {}",
+                             kRestart));
 }
 
 CheckResult check_capture(const Deployment& deployment) {

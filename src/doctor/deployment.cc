@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -31,16 +30,10 @@ namespace preload {
 namespace {
 
 constexpr size_t kFileLimit = size_t{64} << 10;
-constexpr const char* kBinary = "/usr/sbin/audisp-preload";
-constexpr std::string_view kDeleted = " (deleted)";
 
 std::string content_of(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return fd ? read_all(fd, kFileLimit, path).value_or("") : "";
-}
-
-bool exists(const char* path) {
-  return ::access(path, F_OK) == 0;
 }
 
 Result<Config> valid_config(const std::string& file) {
@@ -54,30 +47,27 @@ Result<Config> valid_config(const std::string& file) {
   return config;
 }
 
-// `secret`: others may not read it either. A file that does not exist has none.
+enum class Kind { kProgram, kPublic, kSecret };
+
+// A file that does not exist has none.
 std::optional<Flaw> flaw_of(const std::string& path,
-                            std::span<const uid_t> owners, bool secret) {
+                            std::span<const uid_t> owners, Kind kind) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     return std::nullopt;
   if (auto flaw = find_flaw(path, status, owners))
     return flaw;
-  if (secret && (status.st_mode & S_IRWXO) != 0)
+  // auditd's own condition: audit-userspace, audisp-pconfig.c.
+  if (kind == Kind::kProgram &&
+      (status.st_mode & (S_IRWXU | S_IRWXG | S_IWOTH)) != 0750)
+    return Flaw{fmt::format("{} has mode {:04o}, auditd requires mode 0750",
+                            path, status.st_mode & 07777U),
+                "chmod 0750 " + path};
+  if (kind == Kind::kSecret && (status.st_mode & S_IRWXO) != 0)
     return Flaw{fmt::format("{} has mode {:04o}, others could read it", path,
                             status.st_mode & 07777U),
                 "chmod o-rwx " + path};
   return std::nullopt;
-}
-
-// auditd's own condition: audit-userspace, audisp-pconfig.c.
-std::optional<Flaw> mode_flaw_of(const std::string& binary) {
-  struct stat status {};
-  if (::stat(binary.c_str(), &status) != 0 ||
-      (status.st_mode & (S_IRWXU | S_IRWXG | S_IWOTH)) == 0750)
-    return std::nullopt;
-  return Flaw{fmt::format("{} has mode {:04o}, auditd requires mode 0750",
-                          binary, status.st_mode & 07777U),
-              "chmod 0750 " + binary};
 }
 
 std::optional<Flaw> first_flaw(const Deployment& deployment,
@@ -88,11 +78,12 @@ std::optional<Flaw> first_flaw(const Deployment& deployment,
       0, find_identity(config.user)
              .map([](const Identity& user) { return user.uid; })
              .value_or(0)};
-  for (const auto& flaw : {flaw_of(deployment.config_file, root, true),
-                           flaw_of(deployment.entry_file, root, false),
-                           flaw_of(binary, root, false), mode_flaw_of(binary),
-                           flaw_of(directory_of(config.database), daemon, true),
-                           flaw_of(config.database, daemon, true)})
+  for (const auto& flaw :
+       {flaw_of(deployment.config_file, root, Kind::kSecret),
+        flaw_of(deployment.entry_file, root, Kind::kPublic),
+        flaw_of(binary, root, Kind::kProgram),
+        flaw_of(directory_of(config.database), daemon, Kind::kSecret),
+        flaw_of(config.database, daemon, Kind::kSecret)})
     if (flaw)
       return flaw;
   return std::nullopt;
@@ -134,7 +125,7 @@ void find_plugin(Deployment& deployment) {
   }
   RunningPlugin plugin;
   plugin.pid = process->pid();
-  plugin.replaced = process->link("exe").ends_with(kDeleted);
+  plugin.replaced = process->link("exe").ends_with(" (deleted)");
   if (const auto now = request_state(plugin.pid, file, before))
     deployment.state = key_values(*now, ':');
   else
@@ -143,14 +134,12 @@ void find_plugin(Deployment& deployment) {
 }
 
 Status try_realtime(int priority) {
-  int error = 0;
-  std::thread([&] {
-    sched_param parameter{};
-    parameter.sched_priority = priority;
-    error = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &parameter);
-  }).join();
-  if (error != 0)
-    return fail("SCHED_FIFO refused", error);
+  sched_param parameter{};
+  parameter.sched_priority = priority;
+  if (::sched_setscheduler(0, SCHED_FIFO, &parameter) != 0)
+    return fail("SCHED_FIFO refused", errno);
+  parameter.sched_priority = 0;
+  ::sched_setscheduler(0, SCHED_OTHER, &parameter);
   return {};
 }
 
@@ -226,14 +215,15 @@ Deployment examine_deployment(const std::string& config_file) {
   deployment.entry = key_values(content_of(deployment.entry_file), '=');
   find_plugin(deployment);
   const std::string binary = deployment.entry["path"];
-  deployment.flaw = first_flaw(deployment, binary.empty() ? kBinary : binary);
+  deployment.flaw = first_flaw(
+      deployment, binary.empty() ? "/usr/sbin/audisp-preload" : binary);
 
   if (!deployment.plugin) {
     deployment.connector = probe_connector();
     deployment.realtime = try_realtime(config.realtime_priority);
   }
-  deployment.systemd = exists("/run/systemd/system");
-  deployment.drop_in = exists(kDropIn);
+  deployment.systemd = ::access("/run/systemd/system", F_OK) == 0;
+  deployment.drop_in = ::access(kDropIn, F_OK) == 0;
   examine_database(deployment);
   if (config.syslog_format != SyslogFormat::kOff)
     deployment.syslog =

@@ -22,7 +22,6 @@ namespace {
 
 constexpr uid_t kRoot = 0;
 constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
-constexpr mode_t kFileMode = 0640;
 constexpr mode_t kStateDirectoryMode = 0755;
 
 std::vector<std::string> names_in(const Fd& directory) {
@@ -33,6 +32,14 @@ std::vector<std::string> names_in(const Fd& directory) {
        !error && entry != end; entry.increment(error))
     names.push_back(entry->path().filename());
   return names;
+}
+
+Status chown_to(const Identity& user, const Fd& file, const std::string& path) {
+  if (::fchown(file.get(), user.uid, kSameGroup) != 0)
+    return fail(
+        fmt::format("cannot change the owner of {} to {}", path, user.name),
+        errno);
+  return {};
 }
 
 // Of a regular file that root owns and that has this one name.
@@ -47,24 +54,18 @@ Status chown_file(const Fd& file, const std::string& path,
   if (const auto flaw = find_flaw(path, status, owners))
     return fail(flaw->what + ": " + flaw->remedy);
   if (status.st_nlink != 1)
-    return fail(
-        fmt::format("{0} has {1} names (hard links), so its owner is not "
-                    "changed to {2}: find the other names, then replace "
-                    "it by a copy",
-                    path, status.st_nlink, user.name));
-  if (::fchown(file.get(), user.uid, kSameGroup) != 0)
-    return fail(
-        fmt::format("cannot change the owner of {} to {}", path, user.name),
-        errno);
-  return {};
+    return fail(fmt::format(
+        "{0} has {1} names (hard links), so its owner is not changed to {2}: "
+        "find the other names, then replace it by a copy",
+        path, status.st_nlink, user.name));
+  return chown_to(user, file, path);
 }
 
 // Of a directory in which every name begins with that of the file `path`, and
 // of the files in it. An error if the user could not write there afterwards.
 Status chown_directory_of(const std::string& path, const Identity& user) {
   const std::string where = directory_of(path);
-  const std::string_view prefix =
-      std::string_view(path).substr(path.rfind('/') + 1);
+  const std::string_view prefix = basename_of(path);
   const Fd directory(::open(where.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat status {};
   if (!directory || ::fstat(directory.get(), &status) != 0)
@@ -82,11 +83,9 @@ Status chown_directory_of(const std::string& path, const Identity& user) {
           "not changed to {3}, who cannot write there: put {1} into a "
           "directory of its own, made by install -d -m 2750 -o {3} -g adm DIR",
           where, prefix, escaped(name), user.name));
-  if (status.st_uid == kRoot &&
-      ::fchown(directory.get(), user.uid, kSameGroup) != 0)
-    return fail(
-        fmt::format("cannot change the owner of {} to {}", where, user.name),
-        errno);
+  if (status.st_uid == kRoot)
+    if (Status changed = chown_to(user, directory, where); !changed)
+      return changed;
   for (const std::string& name : names) {
     if (!name.starts_with(prefix))
       continue;
@@ -101,28 +100,19 @@ Status chown_directory_of(const std::string& path, const Identity& user) {
   return {};
 }
 
-void prepare_state_file(const std::string& path, const Identity& user) {
-  const std::string where = directory_of(path);
-  // /run is empty after a boot. The umask does not apply.
-  if (::mkdir(where.c_str(), kStateDirectoryMode) == 0)
-    ::chmod(where.c_str(), kStateDirectoryMode);
-  // Writing it later reports the error.
-  [[maybe_unused]] const Status ignored = chown_directory_of(path, user);
-}
-
-void prepare_ecs_file(const std::string& path, const Identity& user) {
-  // Writing it later reports the error.
-  if (const auto file = open_trusted(path, O_RDONLY | O_CREAT, kFileMode))
-      [[maybe_unused]]
-    const Status ignored = chown_file(*file, path, user);
-}
-
 }  // namespace
 
 Status transfer_ownership(const Config& config, const Identity& user) {
-  prepare_state_file(config.state_file, user);
+  const std::string run = directory_of(config.state_file);
+  // /run is empty after a boot. The umask does not apply.
+  if (::mkdir(run.c_str(), kStateDirectoryMode) == 0)
+    ::chmod(run.c_str(), kStateDirectoryMode);
+  // Writing the state file and the ECS file later reports their errors.
+  [[maybe_unused]] Status ignored = chown_directory_of(config.state_file, user);
   if (config.ecs_file != "off")
-    prepare_ecs_file(config.ecs_file, user);
+    if (const auto file =
+            open_trusted(config.ecs_file, O_RDONLY | O_CREAT, 0640))
+      ignored = chown_file(*file, config.ecs_file, user);
   return chown_directory_of(config.database, user);
 }
 

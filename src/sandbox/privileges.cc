@@ -51,11 +51,12 @@ bool has(capng_type_t set, unsigned capability) {
 }
 
 // Capabilities of the table that the calling thread has and keeps.
-template <class Predicate>
-std::vector<unsigned> to_keep(Predicate wanted) {
+std::vector<unsigned> to_keep(bool audit_message, bool scheduling) {
   std::vector<unsigned> keep;
   for (const KeptCapability& kept : kKept)
-    if (wanted(kept.kept) && has(CAPNG_PERMITTED, kept.capability))
+    if ((kept.kept != Kept::kForAuditMessage || audit_message) &&
+        (kept.kept != Kept::kUntilScheduled || scheduling) &&
+        has(CAPNG_PERMITTED, kept.capability))
       keep.push_back(kept.capability);
   return keep;
 }
@@ -95,8 +96,8 @@ Status apply(const std::optional<Identity>& user,
   return {};
 }
 
-// Reads back what those calls have set.
-Status verify_capabilities(const std::vector<unsigned>& keep) {
+// Reads back what those calls have set. `bounded`: the bounding set is empty.
+Status verify_capabilities(const std::vector<unsigned>& keep, bool bounded) {
   if (Status read = read_own(); !read)
     return read;
   for (unsigned capability = 0; capability <= CAP_LAST_CAP; ++capability) {
@@ -104,7 +105,8 @@ Status verify_capabilities(const std::vector<unsigned>& keep) {
         std::find(keep.begin(), keep.end(), capability) != keep.end();
     if (has(CAPNG_PERMITTED, capability) != kept ||
         has(CAPNG_EFFECTIVE, capability) != kept ||
-        has(CAPNG_INHERITABLE, capability) || has(CAPNG_AMBIENT, capability))
+        has(CAPNG_INHERITABLE, capability) || has(CAPNG_AMBIENT, capability) ||
+        (bounded && has(CAPNG_BOUNDING_SET, capability)))
       return fail(fmt::format(
           "privileges were not dropped: the capability {} is not as requested",
           capng_capability_to_name(capability)));
@@ -128,11 +130,6 @@ Status verify_identity(const Identity& user) {
         "privileges were not dropped: ids of the parent process are left");
   if (user.uid != 0 && ::setresuid(0, 0, 0) == 0)
     return fail("privileges were not dropped: uid 0 can be regained");
-  for (unsigned capability = 0; capability <= CAP_LAST_CAP; ++capability)
-    if (has(CAPNG_BOUNDING_SET, capability))
-      return fail(fmt::format(
-          "privileges were not dropped: the capability {} can be regained",
-          capng_capability_to_name(capability)));
   return {};
 }
 
@@ -183,33 +180,27 @@ Status drop_privileges(const std::optional<Identity>& user,
                        bool audit_message) {
   if (Status read = read_own(); !read)
     return read;
-  const auto keep = to_keep([&](Kept kept) {
-    return audit_message || kept != Kept::kForAuditMessage;
-  });
+  const auto keep = to_keep(audit_message, true);
   if (Status applied = apply(user, keep); !applied)
     return applied;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail("cannot set no_new_privs", errno);
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
     return fail("cannot become non-dumpable", errno);
-  if (Status verified = verify_capabilities(keep); !verified || !user)
-    return verified;
-  return verify_identity(*user);
+  const Status verified = verify_capabilities(keep, user.has_value());
+  return verified && user ? verify_identity(*user) : verified;
 }
 
 Status drop_thread_capabilities(ThreadRole role) {
   if (Status read = read_own(); !read)
     return read;
-  const auto keep = to_keep([&](Kept kept) {
-    return kept == Kept::kAlways ||
-           (kept == Kept::kForAuditMessage && role == ThreadRole::kOther);
-  });
+  const auto keep = to_keep(role == ThreadRole::kOther, false);
   capng_clear(CAPNG_SELECT_CAPS);
   for (const unsigned capability : keep)
     capng_update(CAPNG_ADD, kBothSets, capability);
   if (capng_apply(CAPNG_SELECT_CAPS) != 0)
     return fail("cannot drop a thread's capabilities", errno);
-  return verify_capabilities(keep);
+  return verify_capabilities(keep, false);
 }
 
 std::string privileges_text() {

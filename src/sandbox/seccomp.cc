@@ -94,7 +94,7 @@ class Filter {
 
   void rule(uint32_t action, const char* name, Conditions conditions = {}) {
     const int call = ::seccomp_syscall_resolve_name(name);
-    if (call == __NR_SCMP_ERROR || error_ != 0)
+    if (call == __NR_SCMP_ERROR)
       return;
     const std::vector<scmp_arg_cmp> array(conditions);
     keep(::seccomp_rule_add_array(context_.get(), action, call,
@@ -136,21 +136,20 @@ class Filter {
   }
 
  private:
+  // The library refuses a null context.
   void keep(int result) {
     if (error_ == 0 && result != 0)
       error_ = -result;
   }
   void set(scmp_filter_attr attribute, uint32_t value) {
-    if (error_ == 0)
-      keep(::seccomp_attr_set(context_.get(), attribute, value));
+    keep(::seccomp_attr_set(context_.get(), attribute, value));
   }
   // Errors are ignored: older libraries and kernels lack the attribute.
   void set_if_known(scmp_filter_attr attribute, uint32_t value) {
-    if (context_)
-      ::seccomp_attr_set(context_.get(), attribute, value);
+    ::seccomp_attr_set(context_.get(), attribute, value);
   }
 
-  int error_ = 0;
+  int error_ = 0;  // the first
   std::unique_ptr<void, void (*)(void*)> context_;
 };
 

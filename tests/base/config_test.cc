@@ -178,11 +178,13 @@ TEST(Config, FacilityIsSyslogsOwn) {
   EXPECT_EQ(parsed("syslog_facility = local7").syslog_facility, LOG_LOCAL7);
 }
 
-TEST(Config, ReloadTellsWhatNeedsARestart) {
-  EXPECT_TRUE(restart_keys(Config{}, Config{}).empty());
-  EXPECT_TRUE(restart_keys(Config{}, parsed("severity=high")).empty());
-  EXPECT_EQ(restart_keys(Config{}, parsed("database=/x\nseverity=high")),
+TEST(Config, ReloadKeepsWhatNeedsARestartAndTellsIt) {
+  Config same;
+  EXPECT_TRUE(keep_restart_keys(Config{}, same).empty());
+  Config after = parsed("database=/x\nseverity=high");
+  EXPECT_EQ(keep_restart_keys(Config{}, after),
             std::vector<std::string>{"database"});
+  EXPECT_EQ(after, parsed("severity=high"));
 }
 
 TEST(Config, LoadsATrustedFile) {

@@ -193,7 +193,7 @@ TEST_F(RelayTest, AnAlertThatIsNotReadyHoldsUpThoseAfterIt) {
   relay->wake();
   EXPECT_EQ(a_.wait_for_taken(2), ids(1, 2));
   relay->stop(kLong);
-  EXPECT_EQ(metrics_.latency().count, 1U);
+  EXPECT_EQ(metrics_.snapshot().latency.count, 1U);
 }
 
 TEST_F(RelayTest, TriesAgainByItself) {

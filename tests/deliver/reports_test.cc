@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/deliver/reports.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -50,8 +52,8 @@ TEST(PrometheusReport, EveryMetricIsThereFromTheStart) {
   const std::string text = prometheus_report(metrics.snapshot());
   for (const MetricInfo& info : metric_table()) {
     std::string sample(info.family);
-    if (!info.labels.empty())
-      sample += "{" + std::string(info.labels) + "}";
+    if (!info.label.empty())
+      sample += fmt::format("{{{}=\"{}\"}}", info.label, info.value);
     EXPECT_NE(text.find("\n" + sample + " 0\n"), std::string::npos) << sample;
   }
   EXPECT_NE(text.find("_bucket{le=\"0.005\"} 0\n"), std::string::npos);

@@ -50,7 +50,8 @@ Deployment healthy() {
   Deployment deployment;
   deployment.now_us = kNow;
   deployment.config_file = "/etc/audit/audisp-preload.conf";
-  deployment.audit = AuditStatus{1, 100, 8192, 0};
+  deployment.audit->enabled = 1;
+  deployment.audit->pid = 100;
   deployment.abis = {{"b64", AUDIT_ARCH_X86_64, 59, 322},
                      {"b32", AUDIT_ARCH_I386, 11, 358}};
   deployment.rules =
@@ -383,6 +384,12 @@ TEST(Check, ADatabaseThatIsNotThereYetIsNoFailure) {
   Deployment deployment = healthy();
   deployment.history = fail("/x is not there yet", ENOENT);
   EXPECT_EQ(check_healthy(deployment).status, CheckStatus::kSkipped);
+}
+
+TEST(Check, CountsOneAsOne) {
+  Deployment deployment = healthy();
+  deployment.history->terms = 1;
+  EXPECT_THAT(check_healthy(deployment).what, testing::EndsWith(", 1 term"));
 }
 
 TEST(Check, ListsEachExceptionWithItsMatches) {

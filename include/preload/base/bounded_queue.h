@@ -63,8 +63,8 @@ class BoundedQueue {
   // All that is queued, oldest first; waits up to `timeout` for something.
   [[nodiscard]] std::vector<T> pop_all(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    ready_.wait_for(lock, timeout, [&] { return !entries_.empty() || woken_; });
-    woken_ = closed_;
+    ready_.wait_for(lock, timeout,
+                    [&] { return !entries_.empty() || closed_; });
     std::vector<T> items;
     items.reserve(entries_.size());
     for (Entry& entry : entries_)
@@ -75,20 +75,11 @@ class BoundedQueue {
     return items;
   }
 
-  // Ends the consumer's present or next wait.
-  void wake() {
-    {
-      const std::lock_guard lock(mutex_);
-      woken_ = true;
-    }
-    ready_.notify_one();
-  }
-
   // Nothing more goes in; the consumer no longer waits.
   void close() {
     {
       const std::lock_guard lock(mutex_);
-      closed_ = woken_ = true;
+      closed_ = true;
     }
     ready_.notify_one();
   }
@@ -96,10 +87,6 @@ class BoundedQueue {
   [[nodiscard]] bool closed() const {
     const std::lock_guard lock(mutex_);
     return closed_;
-  }
-  [[nodiscard]] size_t size() const {
-    const std::lock_guard lock(mutex_);
-    return entries_.size();
   }
   // By entries or by bytes.
   [[nodiscard]] bool half_full() const {
@@ -134,7 +121,6 @@ class BoundedQueue {
   size_t bytes_ = 0;
   size_t high_water_ = 0;
   bool closed_ = false;
-  bool woken_ = false;
 };
 
 }  // namespace preload

@@ -56,7 +56,6 @@ class ByteRing {
 
   // Bytes in use, for either thread.
   [[nodiscard]] size_t used() const;
-  [[nodiscard]] size_t capacity() const { return capacity_; }
 
  private:
   ByteRing(std::byte* base, size_t capacity)

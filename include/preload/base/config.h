@@ -78,13 +78,13 @@ struct Config {
 // One key of the file.
 struct Setting {
   std::string_view key;
-  std::string_view allowed;  // for messages: what a value may be
-  bool needs_restart;        // a reload cannot change it
-  bool repeatable;
+  std::string_view allowed;    // for messages: what a value may be
+  bool needs_restart = false;  // a reload cannot change it
+  bool repeatable = false;
   // Sets it from `value` (trimmed, not empty); false when it is not allowed.
-  std::function<bool(Config&, std::string_view value, int line)> set;
+  std::function<bool(Config&, std::string_view value, int line)> set = {};
   // The value in the file's own words.
-  std::function<std::string(const Config&)> get;
+  std::function<std::string(const Config&)> get = {};
   // Text of audisp-preload.conf(5), which man/generate.cc makes of it: section
   // heading, and what the key does in the markup described there.
   std::string_view section = {};
@@ -107,11 +107,8 @@ struct Setting {
 // `history_window = 0` the first sighting counts for ever.
 [[nodiscard]] int64_t effective_retention(const Config& config);
 
-// Gives `after` the values that `before` has of all keys that need a restart.
-void keep_restart_keys(const Config& before, Config& after);
-
-// Keys whose values differ between the two and need a restart.
-[[nodiscard]] std::vector<std::string> restart_keys(const Config& before,
-                                                    const Config& after);
+// Gives `after` the values that `before` has of all keys that need a restart;
+// the keys that differed.
+std::vector<std::string> keep_restart_keys(const Config& before, Config& after);
 
 }  // namespace preload

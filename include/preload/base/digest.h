@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
+
 namespace preload {
 
 using Digest = std::array<uint8_t, 32>;
@@ -18,11 +20,6 @@ using Digest = std::array<uint8_t, 32>;
 class Sha256 {
  public:
   Sha256();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  ~Sha256();
 
   void update(std::string_view bytes);
   // A piece with its length before it (8 bytes, host order), so that the
@@ -31,8 +28,7 @@ class Sha256 {
   [[nodiscard]] Digest finish();
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<evp_md_ctx_st, void (*)(evp_md_ctx_st*)> context_;
 };
 
 [[nodiscard]] Digest sha256(std::string_view bytes);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace preload {
@@ -36,5 +37,13 @@ inline void log_error(std::string_view line) {
 // For conditions that repeat: logs `line` at most once a minute per `key`, with
 // the number of calls since the last line. Thread-safe.
 void log_limited(LogLevel level, std::string_view key, std::string_view line);
+
+// The last message of a process that cannot use its log any more, because other
+// threads hang or failed: one line, cut at 500 bytes, to standard error and
+// syslog (facility daemon, severity err). Never blocks and never allocates. (A
+// crash is reported by audit's ANOM_ABEND record and by auditd.)
+void emergency_log(std::string_view text) noexcept;
+// Its syslog. Before the first thread.
+void set_emergency_log_socket(const std::string& syslog_socket);
 
 }  // namespace preload

@@ -12,7 +12,7 @@
 namespace preload {
 
 // Each is one sample of a Prometheus family; the table in metrics.cc has
-// name, labels and help in this order.
+// name, label and help in this order.
 enum class Metric : uint8_t {
   // Counters of execs: every exec ends in exactly one.
   kCapturedAtExec,    // audited, environment taken before its first instruction
@@ -59,17 +59,20 @@ enum class Metric : uint8_t {
   kCount
 };
 
-enum class MetricKind { kCounter, kGauge };
-
-struct MetricInfo {
-  Metric metric;
-  MetricKind kind;
+struct MetricFamily {
   std::string_view family;  // audisp_preload_execs_total
-  std::string_view labels;  // outcome="captured_at_exec", or empty
-  std::string_view help;    // the same for all of a family
+  std::string_view help;
+  std::string_view label = {};  // outcome; empty: it is a single sample
+  // Prometheus' rule for names.
+  [[nodiscard]] bool counter() const { return family.ends_with("_total"); }
+};
+
+struct MetricInfo : MetricFamily {
+  Metric metric;
+  std::string_view value = {};  // of the label: captured_at_exec
   // What the manual says of this sample besides, in the markup of
   // man/generate.cc; may be empty where there are no labels.
-  std::string_view meaning;
+  std::string_view meaning = {};
 };
 
 // In the order of Metric.
@@ -98,8 +101,6 @@ class Metrics {
     uint64_t count = 0;
     double sum_seconds = 0;
   };
-  [[nodiscard]] Latency latency() const;
-
   // All of them, for a report whose numbers belong together.
   struct Snapshot {
     std::array<uint64_t, static_cast<size_t>(Metric::kCount)> values{};

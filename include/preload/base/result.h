@@ -12,7 +12,7 @@ namespace preload {
 
 // `context` says what failed, on what, and what to do about it.
 struct Error {
-  std::error_code code;  // empty when no system call failed
+  std::error_code code;  // 0 when no system call failed
   std::string context;
 
   // One line for a log: the context, then the system's reason if there is one.
@@ -25,13 +25,9 @@ template <class T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
-// `return fail("cannot ...")`: an error that no errno explains.
-inline tl::unexpected<Error> fail(std::string context) {
-  return tl::unexpected<Error>(Error{{}, std::move(context)});
-}
-
-// The same with the reason `error`, an errno value.
-inline tl::unexpected<Error> fail(std::string context, int error) {
+// `return fail("cannot ...", errno)`; without an errno value when none explains
+// the error.
+inline tl::unexpected<Error> fail(std::string context, int error = 0) {
   return tl::unexpected<Error>(
       Error{{error, std::generic_category()}, std::move(context)});
 }

@@ -27,9 +27,7 @@
 
 namespace preload {
 
-// The escaped form of `bytes`. Appends to `out`; with `quote` set, " is
-// escaped too.
-void append_escaped(std::string& out, std::string_view bytes, bool quote);
+// The escaped form of `bytes`.
 [[nodiscard]] std::string escaped(std::string_view bytes);
 
 // "bytes" in double quotes, for one field of a key=value line.

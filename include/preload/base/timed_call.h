@@ -6,10 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace preload {
@@ -48,7 +46,6 @@ class TimedCall {
  private:
   struct Worker;
   bool ensure_worker();
-  void lose_worker();
 
   std::string what_;
   std::chrono::milliseconds patience_;

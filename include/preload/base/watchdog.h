@@ -7,16 +7,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <utility>
+#include <vector>
 
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
-#include "preload/base/timing.h"
 
 namespace preload {
 
@@ -67,31 +65,11 @@ class Watchdog {
       : clock_(clock), metrics_(metrics), timing_(timing) {}
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
-  ~Watchdog();
+  ~Watchdog() { stop(); }
 
-  // The stage is watched while this lives; the stage and the watchdog outlive
-  // it.
-  class Watch {
-   public:
-    Watch() = default;
-    Watch(Watchdog& watchdog, const Pulse* pulse)
-        : watchdog_(&watchdog), pulse_(pulse) {}
-    Watch(Watch&& other) noexcept { *this = std::move(other); }
-    Watch& operator=(Watch&& other) noexcept {
-      std::swap(watchdog_, other.watchdog_);
-      std::swap(pulse_, other.pulse_);
-      return *this;
-    }
-    ~Watch() {
-      if (watchdog_ != nullptr)
-        watchdog_->remove(pulse_);
-    }
-
-   private:
-    Watchdog* watchdog_ = nullptr;
-    const Pulse* pulse_ = nullptr;
-  };
-  [[nodiscard]] Watch watch(Stage stage);
+  // The stage's pulse lives until forget() or stop().
+  void watch(Stage stage);
+  void forget(const Pulse& pulse);
 
   // Seconds; 0 = no stage is ever stuck, otherwise Timing::watchdog_least_s at
   // least, since a beat and a check each may be a second late.
@@ -99,6 +77,8 @@ class Watchdog {
     bound_s_ = seconds == 0 ? 0 : std::max(seconds, timing_.watchdog_least_s);
   }
   void start(Act act);
+  // Ends the checks; the destructor does so too.
+  void stop();
 
   // The stage that is stuck, a fatal one if there are several. start()'s thread
   // calls it.
@@ -111,7 +91,6 @@ class Watchdog {
     int64_t silent_ns = 0;
   };
 
-  void remove(const Pulse* pulse);
   void run();
 
   const Clock& clock_;
@@ -122,7 +101,7 @@ class Watchdog {
 
   std::mutex mutex_;  // of what follows
   std::condition_variable ending_;
-  std::list<Entry> entries_;
+  std::vector<Entry> entries_;
   int64_t checked_ns_ = 0;
   bool stopping_ = false;
 

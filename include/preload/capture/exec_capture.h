@@ -92,7 +92,7 @@ class ExecCapture {
   std::string reason_;
   std::vector<unsigned> online_;
   std::vector<std::unique_ptr<ExecListener>> listeners_;
-  std::vector<Watchdog::Watch> watches_;  // of the listeners
+  Watchdog* watchdog_ = nullptr;  // of the listeners
 };
 
 // The CPUs of a list as the kernel writes them: "0-3,8,10-11".

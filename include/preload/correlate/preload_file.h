@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "preload/base/clock.h"
-#include "preload/base/timing.h"
 #include "preload/correlate/exec_event.h"
 
 namespace preload {

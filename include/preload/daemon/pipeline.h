@@ -21,7 +21,6 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
-#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
@@ -125,7 +124,6 @@ class Pipeline final : public ExecHandler {
   PreloadFileWatch preload_file_{timing_.preload_file};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> inventory_done_{false};
-  std::vector<Watchdog::Watch> watches_;
 
   size_t last_bytes_ = 0;
   int64_t gather_until_ns_ = 0;  // 0 = records are not gathering

@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "preload/base/timing.h"
+#include "preload/base/clock.h"
 
 namespace preload {
 

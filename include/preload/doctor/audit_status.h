@@ -2,6 +2,8 @@
 // Status and rules of the kernel's audit system, asked through libaudit.
 #pragma once
 
+#include <linux/audit.h>
+
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -14,17 +16,9 @@
 
 namespace preload {
 
-// Of the kernel's audit_status (linux/audit.h).
-struct AuditStatus {
-  uint32_t enabled = 0;  // 2 = enabled, and rules locked until the next boot
-  uint32_t pid = 0;      // of auditd; 0 = none
-  uint32_t backlog_limit = 0;
-  uint32_t lost = 0;  // since boot
-};
-
 // Needs CAP_AUDIT_CONTROL (EPERM); the kernel answers only in the first user
 // and pid namespace, elsewhere ECONNREFUSED. Waits up to a second.
-[[nodiscard]] Result<AuditStatus> request_audit_status();
+[[nodiscard]] Result<audit_status> request_audit_status();
 
 // What --check asks of one loaded rule.
 struct AuditRule {

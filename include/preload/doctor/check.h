@@ -11,9 +11,13 @@
 // are escaped (base/text.h): values and paths come from outside.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "preload/doctor/deployment.h"
@@ -29,13 +33,26 @@ struct CheckResult {
 };
 
 // Shorthands of the checks.
-[[nodiscard]] CheckResult ok(std::string what);
-[[nodiscard]] CheckResult warning(std::string what, std::string remedy);
-[[nodiscard]] CheckResult failure(std::string what, std::string remedy);
-[[nodiscard]] CheckResult skipped(std::string why);
+inline CheckResult ok(std::string what) {
+  return {CheckStatus::kOk, std::move(what), {}};
+}
+inline CheckResult warning(std::string what, std::string remedy) {
+  return {CheckStatus::kWarning, std::move(what), std::move(remedy)};
+}
+inline CheckResult failure(std::string what, std::string remedy) {
+  return {CheckStatus::kFailed, std::move(what), std::move(remedy)};
+}
+inline CheckResult skipped(std::string why) {
+  return {CheckStatus::kSkipped, std::move(why), {}};
+}
 // A failure; skipped if only root could do it.
 [[nodiscard]] CheckResult failure(const Deployment& deployment,
                                   const Error& error, std::string remedy);
+
+// "1 term", "2 terms".
+std::string counted(auto number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
 
 // A remedy.
 inline constexpr const char* kRestart =

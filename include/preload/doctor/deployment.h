@@ -12,7 +12,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "preload/base/config.h"
@@ -52,7 +51,7 @@ struct Deployment {
   // The first fault of a file's owner or mode.
   std::optional<Flaw> flaw;
 
-  Result<AuditStatus> audit;
+  Result<audit_status> audit;
   Result<std::vector<AuditRule>> rules;
   std::vector<ExecAbi> abis;
   // Name of the process that receives the audit records; empty: there is none

@@ -4,13 +4,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 
-#include "preload/base/config.h"
 #include "preload/base/result.h"
-#include "preload/store/history_reader.h"
 
 namespace preload {
 
@@ -25,31 +22,18 @@ struct SelfTest {
 };
 
 struct SelfTestResult {
-  // Milliseconds after the start of the program; nothing: not observed.
-  std::optional<int64_t> stored_ms;
-  std::optional<int64_t> sent_ms;  // accepted by every sink
-  StoredTerm term;                 // as last seen
-
-  // Sent, or not sent by configuration: over max_alerts, or within the
-  // learning period.
-  [[nodiscard]] bool passed() const;
+  // The alert was sent, or not sent by configuration: over max_alerts, or
+  // within the learning period.
+  bool passed = false;
+  std::string line;  // the times when it passed, else what did not happen
 };
 
-// The error: the database cannot be read, or the program not started.
-[[nodiscard]] Result<SelfTestResult> run_self_test(const SelfTest& test);
-
-// One line: the times when it passed, else which stage did not happen.
-[[nodiscard]] std::string result_text(const SelfTest& test,
-                                      const SelfTestResult& result);
+[[nodiscard]] SelfTestResult run_self_test(const SelfTest& test);
 
 // The variable to use: LD_PRELOAD, or a name that the first of `watched`
 // (`capture_env_vars`) matches.
 [[nodiscard]] std::string self_test_variable(
     std::span<const std::string> watched);
-
-// Runs /bin/true with an environment of that variable alone.
-[[nodiscard]] Status start_harmless(const std::string& variable,
-                                    const std::string& value);
 
 // The action --self-test. An ExitCode.
 [[nodiscard]] int self_test(const std::string& config_file);

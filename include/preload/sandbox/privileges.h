@@ -14,7 +14,6 @@
 #include <optional>
 #include <string>
 
-#include "preload/base/config.h"
 #include "preload/base/result.h"
 
 namespace preload {

@@ -22,7 +22,6 @@
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
 #include "preload/base/thread.h"
-#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"

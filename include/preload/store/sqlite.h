@@ -14,9 +14,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "preload/base/clock.h"
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
-#include "preload/base/timing.h"
 
 struct sqlite3;
 struct sqlite3_stmt;

@@ -13,7 +13,6 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/result.h"
-#include "preload/base/timing.h"
 #include "preload/correlate/coverage.h"
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
