@@ -7,15 +7,60 @@
 #include <chrono>
 #include <condition_variable>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
 namespace preload {
 namespace {
+
+TEST(UserNames, AreThoseOfTheSystem) {
+  const FakeClock clock;
+  UserNames names(clock);
+  EXPECT_EQ(names.name_of(0), "root");
+  EXPECT_EQ(names.name_of(kUnsetId), "");
+  EXPECT_EQ(names.name_of(3'999'999'999), "");
+}
+
+TEST(UserNames, AreAskedForAgainWhenTheyAreOld) {
+  FakeClock clock;
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  UserNames names(clock, [asked](uint32_t uid) {
+    ++*asked;
+    return uid == 1 ? "one" : "";
+  });
+  const auto both = [&] {
+    EXPECT_EQ(names.name_of(1), "one");
+    EXPECT_EQ(names.name_of(2), "");
+    return asked->load();
+  };
+  EXPECT_EQ(both(), 2);
+  EXPECT_EQ(both(), 2);
+  clock.advance_us(61 * kMicrosPerSecond);
+  EXPECT_EQ(both(), 3);
+  clock.advance_us(3600 * kMicrosPerSecond);
+  EXPECT_EQ(both(), 5);
+}
+
+TEST(UserNames, OneThatHangsHoldsUpNoOther) {
+  const FakeClock clock;
+  auto release = std::make_shared<std::promise<void>>();
+  const std::shared_future<void> released = release->get_future().share();
+  UserNames names(clock, [released](uint32_t uid) {
+    if (uid == 1)
+      released.wait();
+    return uid == 1 ? "one" : "two";
+  });
+  EXPECT_EQ(names.name_of(1), "");
+  EXPECT_EQ(names.name_of(2), "two");
+  release->set_value();
+}
 
 Alert alert_for(int64_t id, const std::string& library) {
   Alert alert;
@@ -101,7 +146,6 @@ TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
   while (enricher.submit(alert_for(1, "/x.so")))
     ++taken;
   EXPECT_GE(taken, Enricher::kMaxQueued);
-  EXPECT_EQ(enricher.queued(), Enricher::kMaxQueued);
   enricher.stop();
   *released = true;
   EXPECT_FALSE(enricher.submit(alert_for(1, "/x.so")));

@@ -32,7 +32,6 @@
 #include "preload/deliver/relay.h"
 #include "preload/deliver/reports.h"
 #include "preload/enrich/enricher.h"
-#include "preload/enrich/user_names.h"
 #include "preload/store/history_writer.h"
 
 namespace preload {
