@@ -94,9 +94,7 @@ void FileThread::read_configuration() {
     return;
   }
   for (const std::string& key : restart_keys(config_, *config))
-    log_warning(key +
-                " has changed, which takes effect when the plugin is started "
-                "again");
+    log_warning(key + " has changed; restart auditd for it to take effect");
   keep_restart_keys(config_, *config);
   config_ = std::move(*config);
   auto sinks = make_sinks(config_, clock_);
