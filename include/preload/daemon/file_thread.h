@@ -18,7 +18,7 @@
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
 #include "preload/deliver/reports.h"
-#include "preload/deliver/sink.h"
+#include "preload/deliver/sinks.h"
 
 namespace preload {
 

@@ -20,7 +20,7 @@
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
-#include "preload/deliver/sink.h"
+#include "preload/deliver/sinks.h"
 #include "preload/store/outbox.h"
 #include "preload/store/store_queue.h"
 
