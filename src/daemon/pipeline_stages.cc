@@ -95,9 +95,7 @@ Status Pipeline::start_history() {
   relay_ = std::make_unique<Relay>(
       config_.database, std::move(sinks),
       [this](SinkPosition position) { history_->post(std::move(position)); },
-      metrics_, clock_,
-      Backoff{timing_.sink_retry / kNanosPerMilli,
-              timing_.sink_retry_most / kNanosPerMilli});
+      metrics_, clock_, timing_);
   // Answers only what the history submits.
   enricher_ = std::make_unique<Enricher>(
       user_names_, clock_,
