@@ -12,7 +12,6 @@
 
 #include "preload/base/log.h"
 #include "preload/base/text.h"
-#include "preload/daemon/options.h"
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
 #include "preload/detect/loader_options.h"
