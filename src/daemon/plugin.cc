@@ -2,7 +2,6 @@
 #include "preload/daemon/plugin.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -82,17 +82,6 @@ Status start_confined(Pipeline& pipeline, const Config& config) {
   return confine_process(config.audit_message);
 }
 
-// Each listener's thread calls it.
-Status confine_own_thread() {
-  const Status dropped = drop_thread_capabilities(ThreadRole::kListener);
-  return dropped ? confine_listener() : dropped;
-}
-
-StateLines privilege_lines() {
-  return {
-      {"user", fmt::format("{}, {}", privileges_text(), confinement_text())}};
-}
-
 int run_pipeline(const Options& options, const Timing& timing) {
   const pid_t parent = ::getppid();
   reset_inherited_state();
@@ -107,21 +96,21 @@ int run_pipeline(const Options& options, const Timing& timing) {
     return fail_start(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
     return fail_start(kExitConfiguration, rule.error(), *config);
-  auto pipeline = Pipeline::open(*config, options.config, STDIN_FILENO,
-                                 std::move(*signals), parent, timing);
-  if (!pipeline)
-    return fail_start(kExitStart, pipeline.error(), *config);
-  if (const Status ready = start_confined(**pipeline, *config); !ready)
+  auto pipeline = std::make_unique<Pipeline>(
+      *config, options.config, std::move(*signals), parent, timing);
+  if (const Status opened = pipeline->open(); !opened)
+    return fail_start(kExitStart, opened.error(), *config);
+  if (const Status ready = start_confined(*pipeline, *config); !ready)
     return fail_start(kExitStart, ready.error(), *config);
 
   start_log(log_sink(config->syslog_socket));
   ExitCode code = kExitStart;
-  Status status = (*pipeline)->start(privilege_lines(), confine_own_thread);
+  Status status = pipeline->start();
   if (status) {
     code = kExitFailed;
-    status = (*pipeline)->run();
+    status = pipeline->run();
   }
-  pipeline->reset();
+  pipeline.reset();
   if (!status)
     return log_and_exit(code, status.error());
   stop_log();

@@ -150,7 +150,7 @@ TEST_F(Manual, TellsOfEveryMessage) {
   const std::string manual = without_roff(text_);
   const std::string logs =
       "log|log_info|log_warning|log_error|log_limited|emergency_log|failed|"
-      "failed_|fail_from_thread";
+      "failed_|stop_with";
   size_t count = 0;
   for (const auto& file :
        std::filesystem::recursive_directory_iterator("src")) {
