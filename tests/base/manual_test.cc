@@ -81,8 +81,8 @@ TEST(AlertsManual, TellsOfEveryView) {
 constexpr std::array<std::string_view, 16> kNoMessages{
     "alert.cc",         "audit_status.cc", "audit_writer.cc",
     "byte_ring.cc",     "exception.cc",    "exec_event.cc",
-    "exec_listener.cc", "sinks.cc",         "library_facts.cc",
-    "deployment.cc",  "proc_event.cc",   "self_test.cc",
+    "exec_listener.cc", "sinks.cc",        "library_facts.cc",
+    "deployment.cc",    "proc_event.cc",   "self_test.cc",
     "syslog_socket.cc", "exec_parser.cc",  "sqlite.cc",
     "history_reader.cc"};
 
