@@ -89,8 +89,7 @@ Status Pipeline::start_history() {
       metrics_, clock_, timing_);
   // Answers only what the history submits.
   enricher_ = std::make_unique<Enricher>(
-      user_names_, clock_,
-      [this](Facts facts) { history_->post(std::move(facts)); });
+      user_names_, [this](Facts facts) { history_->post(std::move(facts)); });
   history_ = std::make_unique<HistoryWriter>(
       std::move(*opened), std::move(*rule), config_, config_file_,
       std::move(names), metrics_, clock_,

@@ -22,8 +22,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Of the deadline, for names and for the answer's way to the store.
-constexpr int64_t kAnswerNs = 50 * kNanosPerMilli;
+// The deadline less 50 ms for names and for the answer's way to the store.
+constexpr std::chrono::nanoseconds kLookUpTime{kFactsDeadlineNs -
+                                               50 * kNanosPerMilli};
 
 constexpr int64_t kFoundNs = 3600 * kNanosPerSecond;
 constexpr int64_t kNotFoundNs = 60 * kNanosPerSecond;
@@ -86,9 +87,8 @@ std::string UserNames::name_of(uint32_t uid) {
   return name;
 }
 
-Enricher::Enricher(UserNames& names, const Clock& clock, Answer answer)
+Enricher::Enricher(UserNames& names, Answer answer)
     : names_(names),
-      clock_(clock),
       answer_(std::move(answer)),
       thread_(start_thread("enricher", [this] { run(); }, {})) {}
 
@@ -100,7 +100,7 @@ void Enricher::stop() {
 
 bool Enricher::submit(const Alert& alert) {
   auto task = std::make_shared<AlertTask>(
-      AlertTask{alert, clock_.monotonic_ns() + kFactsDeadlineNs, {}});
+      AlertTask{alert, steady_clock::now() + kLookUpTime, {}});
   return jobs_.try_push([this, task = std::move(task)] { look_up(task); }, 0);
 }
 
@@ -141,17 +141,15 @@ void Enricher::look_up_name(uint32_t uid) {
 
 void Enricher::look_up(const std::shared_ptr<AlertTask>& task) {
   const Alert& alert = task->alert;
-  const int64_t left_ns = task->deadline_ns - kAnswerNs - clock_.monotonic_ns();
-  if (left_ns <= 0)
+  if (steady_clock::now() >= task->deadline)
     return;
-  const auto deadline = steady_clock::now() + std::chrono::nanoseconds(left_ns);
   Facts answer;
   answer.alert_id = alert.alert_id;
   answer.raised_at_us = alert.raised_at_us;
-  if (call_.run([task, deadline] {
+  if (call_.run([task] {
         close_all_for_this_thread();
         task->facts =
-            find_facts(*task->alert.event, task->alert.term, deadline);
+            find_facts(*task->alert.event, task->alert.term, task->deadline);
       }))
     answer.facts = std::move(task->facts);
   // A name that audit gave is kept.

@@ -102,7 +102,7 @@ TEST_F(EnricherTest, FindsLibraryAndUser) {
   const TempDir dir;
   std::ofstream(dir / "x.so") << "library";
   UserNames names(clock_);
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
   const auto found = wait_for_answers(1);
   ASSERT_EQ(found.size(), 1U);
@@ -125,7 +125,7 @@ TEST_F(EnricherTest, AUserThatHangsCostsOneAlertItsNameAndNoneItsFacts) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::string("late");
   });
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
   const auto found = wait_for_answers(1);
   *released = true;
@@ -141,7 +141,7 @@ TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::string();
   });
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   size_t taken = 0;
   while (enricher.submit(alert_for(1, "/x.so")))
     ++taken;
@@ -153,7 +153,7 @@ TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
 
 TEST_F(EnricherTest, NamesAreKnownTheNextTime) {
   UserNames names(clock_);
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   EXPECT_EQ(enricher.name_if_known(0), "");
   for (int i = 0; i < 500 && enricher.name_if_known(0).empty(); ++i)
     ::usleep(10'000);

@@ -3,6 +3,7 @@
 // and users, which may block for minutes on a dead file or directory server.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -65,7 +66,7 @@ class Enricher {
   // Called on the enricher's thread.
   using Answer = std::function<void(Facts)>;
 
-  Enricher(UserNames& names, const Clock& clock, Answer answer);
+  Enricher(UserNames& names, Answer answer);
   Enricher(const Enricher&) = delete;
   Enricher& operator=(const Enricher&) = delete;
   ~Enricher() { stop(); }
@@ -84,7 +85,7 @@ class Enricher {
   // Shared with the look-up, which may end long after it was given up.
   struct AlertTask {
     Alert alert;
-    int64_t deadline_ns = 0;
+    std::chrono::steady_clock::time_point deadline;
     AlertFacts facts;
   };
 
@@ -93,7 +94,6 @@ class Enricher {
   void look_up_name(uint32_t uid);
 
   UserNames& names_;
-  const Clock& clock_;
   const Answer answer_;
   TimedCall call_{"looking up the libraries of an alert"};
   BoundedQueue<std::function<void()>> jobs_{kMaxQueued, SIZE_MAX};
