@@ -11,6 +11,7 @@
 #include "preload/base/log.h"
 #include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
+#include "preload/deliver/reports.h"
 #include "preload/deliver/sinks.h"
 #include "preload/detect/rule.h"
 
@@ -28,9 +29,10 @@ void write_report(const std::string& path, std::string_view what,
 
 }  // namespace
 
-FileThread::FileThread(Config config, std::string config_file, StateLines facts,
-                       const Metrics& metrics, const Clock& clock,
-                       int64_t report_ns, ThreadFailed failed)
+FileThread::FileThread(Config config, std::string config_file,
+                       std::string facts, const Metrics& metrics,
+                       const Clock& clock, int64_t report_ns,
+                       ThreadFailed failed)
     : config_(std::move(config)),
       config_file_(std::move(config_file)),
       facts_(std::move(facts)),
@@ -94,9 +96,7 @@ void FileThread::read_configuration() {
     return;
   }
   for (const std::string& key : keep_restart_keys(config_, *config))
-    log_warning(key +
-                " has changed, which takes effect when the plugin is started "
-                "again");
+    log_warning(key + " has changed; restart auditd for it to take effect");
   config_ = std::move(*config);
   auto sinks = make_sinks(config_, clock_);
   const std::lock_guard lock(mutex_);
@@ -106,8 +106,8 @@ void FileThread::read_configuration() {
 }
 
 void FileThread::write_state(const Metrics::Snapshot& numbers) const {
-  StateLines facts = facts_;
-  facts.emplace_back("written", iso_time(clock_.wall_us()));
+  const std::string facts =
+      facts_ + "written: " + iso_time(clock_.wall_us()) + '\n';
   write_report(config_.state_file, "the state file",
                state_report(facts, numbers));
 }

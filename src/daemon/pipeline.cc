@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,7 +13,6 @@
 
 #include "preload/base/log.h"
 #include "preload/base/text.h"
-#include "preload/daemon/options.h"
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
 #include "preload/detect/loader_options.h"
@@ -53,7 +53,7 @@ Pipeline::Turn Pipeline::wait_and_read() {
   input_pulse_.beat();
   const bool gathering = gather_until_ns_ != 0;
   const bool quiet = gathering || capture_->arm();
-  std::array<pollfd, 6> wait{{{gathering ? -1 : input_, POLLIN, 0},
+  std::array<pollfd, 6> wait{{{gathering ? -1 : STDIN_FILENO, POLLIN, 0},
                               {signals_.get(), POLLIN, 0},
                               {failed_.get(), POLLIN, 0},
                               {gathering ? -1 : capture_->wake_fd(), POLLIN, 0},
@@ -62,8 +62,8 @@ Pipeline::Turn Pipeline::wait_and_read() {
   const timespec timeout = quiet ? wait_time() : timespec{};
   const int ready = ::ppoll(wait.data(), wait.size(), &timeout, nullptr);
   if (ready < 0 && errno != EINTR) {
-    fail_from_thread("cannot wait for audit records: " +
-                     std::generic_category().message(errno));
+    stop_with("cannot wait for audit records: " +
+              std::generic_category().message(errno));
     return Turn::kStop;
   }
   if (wait[2].revents != 0)
@@ -99,7 +99,7 @@ Pipeline::Turn Pipeline::read_records() {
   const auto state = reader_->drain();
   last_bytes_ = reader_->last_bytes();
   if (!state) {
-    fail_from_thread("cannot read audit records: " + state.error().message());
+    stop_with("cannot read audit records: " + state.error().message());
     return Turn::kStop;
   }
   return *state == ReadState::kEndOfFile ? Turn::kStop : Turn::kGoOn;

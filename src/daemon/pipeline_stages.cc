@@ -6,17 +6,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <iterator>
 #include <utility>
 
 #include "preload/base/exit_code.h"
 #include "preload/base/log.h"
 #include "preload/base/text.h"
-#include "preload/base/thread.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/deliver/sinks.h"
 #include "preload/procfs/proc_files.h"
+#include "preload/sandbox/privileges.h"
+#include "preload/sandbox/seccomp.h"
 
 namespace preload {
 namespace {
@@ -26,52 +25,47 @@ constexpr int64_t kLateMs = 300;
 constexpr int kLateStepMs = 10;
 constexpr int64_t kSettleMs = 700;
 constexpr int64_t kRelayStopMs = 700;
-// An output can hang with its file system, and a restart of the plugin does not
-// help then; so the bound of the relay is larger than that of the others.
-constexpr unsigned kRelayPatience = 10;
+constexpr unsigned kRelayPatience = 10;  // see Watchdog::Stage
+
+// In each listener's thread, before its first exec.
+Status confine_own_thread() {
+  const Status dropped = drop_thread_capabilities(ThreadRole::kListener);
+  return dropped ? confine_listener() : dropped;
+}
 
 }  // namespace
 
-Pipeline::Pipeline(Config config, std::string config_file, int input,
-                   Fd signals, pid_t parent, const Timing& timing)
+Pipeline::Pipeline(Config config, std::string config_file, Fd signals,
+                   pid_t parent, const Timing& timing)
     : timing_(timing),
       config_(std::move(config)),
       config_file_(std::move(config_file)),
-      input_(input),
       signals_(std::move(signals)),
       parent_(parent),
       failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-Result<std::unique_ptr<Pipeline>> Pipeline::open(const Config& config,
-                                                 std::string config_file,
-                                                 int input, Fd signals,
-                                                 pid_t parent,
-                                                 const Timing& timing) {
-  std::unique_ptr<Pipeline> pipeline(
-      new Pipeline(config, std::move(config_file), input, std::move(signals),
-                   parent, timing));
-  auto capture = ExecCapture::open(config.capture, pipeline->metrics_);
+Status Pipeline::open() {
+  auto capture = ExecCapture::open(config_.capture, metrics_);
   if (!capture)
     return tl::unexpected(capture.error());
-  pipeline->capture_ = std::move(*capture);
-  return pipeline;
+  capture_ = std::move(*capture);
+  return {};
 }
 
 Status Pipeline::start_listeners() {
   return capture_->start(config_.realtime_priority, config_.capture_env_vars);
 }
 
-Status Pipeline::start(StateLines standing,
-                       const std::function<Status()>& confine) {
+Status Pipeline::start() {
   if (Status started = start_history(); !started)
     return started;
   const std::string line =
       fmt::format("capture mode {}{}{}", to_string(capture_->mode()),
                   capture_->reason().empty() ? "" : ": ", capture_->reason());
   log(capture_->reason().empty() ? LogLevel::kInfo : LogLevel::kWarning, line);
-  if (Status released = capture_->release(confine); !released)
+  if (Status released = capture_->release(confine_own_thread); !released)
     return released;
-  return start_input(std::move(standing));
+  return start_input();
 }
 
 Status Pipeline::start_history() {
@@ -88,19 +82,13 @@ Status Pipeline::start_history() {
   rule->inventory_is_baseline = !*baseline_taken;
   auto sinks = make_sinks(config_, clock_);
   std::vector<std::string> names = sink_names(sinks);
-  const auto failed = [this](const std::string& what) {
-    fail_from_thread(what);
-  };
   relay_ = std::make_unique<Relay>(
       config_.database, std::move(sinks),
       [this](SinkPosition position) { history_->post(std::move(position)); },
-      metrics_, clock_,
-      Backoff{timing_.sink_retry / kNanosPerMilli,
-              timing_.sink_retry_most / kNanosPerMilli});
+      metrics_, clock_, timing_);
   // Answers only what the history submits.
   enricher_ = std::make_unique<Enricher>(
-      user_names_, clock_,
-      [this](Facts facts) { history_->post(std::move(facts)); });
+      user_names_, [this](Facts facts) { history_->post(std::move(facts)); });
   history_ = std::make_unique<HistoryWriter>(
       std::move(*opened), std::move(*rule), config_, config_file_,
       std::move(names), metrics_, clock_,
@@ -110,28 +98,25 @@ Status Pipeline::start_history() {
           [this](uint64_t database) { relay_->database_replaced(database); },
           [this](const Alert& alert) { return relay_->send_unstored(alert); }},
       [this](uint32_t uid) { return user_names_.name_of(uid); }, timing_);
-  relay_->start(failed);
-  history_->start(failed);
+  relay_->start(thread_failed_);
+  history_->start(thread_failed_);
   return {};
 }
 
 // The lines of the state file that do not change while the plugin runs.
-StateLines Pipeline::state_lines(StateLines standing) const {
-  StateLines lines{
-      {"version", PRELOAD_VERSION},
-      {"pid", std::to_string(::getpid())},
-      {"started", iso_time(clock_.wall_us())},
-      {"configuration", escaped(config_file_)},
-      {"capture", capture_->reason().empty()
-                      ? std::string(to_string(capture_->mode()))
-                      : fmt::format("{} ({})", to_string(capture_->mode()),
-                                    escaped(capture_->reason()))}};
-  std::move(standing.begin(), standing.end(), std::back_inserter(lines));
-  lines.emplace_back("database", escaped(config_.database));
-  return lines;
+std::string Pipeline::state_lines() const {
+  std::string mode(to_string(capture_->mode()));
+  if (!capture_->reason().empty())
+    mode += fmt::format(" ({})", escaped(capture_->reason()));
+  return fmt::format(
+      "version: {}\npid: {}\nstarted: {}\nconfiguration: {}\ncapture: {}\n"
+      "user: {}, {}\ndatabase: {}\n",
+      PRELOAD_VERSION, ::getpid(), iso_time(clock_.wall_us()),
+      escaped(config_file_), mode, privileges_text(), confinement_text(),
+      escaped(config_.database));
 }
 
-Status Pipeline::start_input(StateLines standing) {
+Status Pipeline::start_input() {
   auto parser = ExecParser::create();
   if (!parser)
     return tl::unexpected(parser.error());
@@ -145,14 +130,13 @@ Status Pipeline::start_input(StateLines standing) {
   assembler_ =
       std::make_unique<Assembler>(clock_, metrics_, *correlator_, *parser_);
   reader_ = std::make_unique<RecordReader>(
-      input_, metrics_,
+      STDIN_FILENO, metrics_,
       [this](std::string_view line) { assembler_->on_record(line); });
   start_inventory(now_ticks());
   start_watchdog();
-  files_ = std::make_unique<FileThread>(
-      config_, config_file_, state_lines(std::move(standing)), metrics_, clock_,
-      timing_.report,
-      [this](const std::string& what) { fail_from_thread(what); });
+  files_ = std::make_unique<FileThread>(config_, config_file_, state_lines(),
+                                        metrics_, clock_, timing_.report,
+                                        thread_failed_);
   log_info(fmt::format(
       "audisp-preload {} watches {} and keeps history in {}", PRELOAD_VERSION,
       fmt::join(config_.capture_env_vars, ", "), config_.database));
@@ -175,7 +159,7 @@ void Pipeline::start_inventory(uint64_t before_ticks) {
           history_->post(InventoryDone{processes});
         inventory_done_ = true;
       },
-      [this](const std::string& what) { fail_from_thread(what); });
+      thread_failed_);
 }
 
 // The enricher's thread and the log's are not registered: nothing waits for
@@ -205,30 +189,24 @@ void Pipeline::start_watchdog() {
   });
 }
 
+// The members end in the order of the data. Before them end the threads that
+// post to the history.
 Pipeline::~Pipeline() {
   stopping_ = true;
-  // Stages end in the order of the data; the relay and the enricher post to the
-  // history until they have ended.
   if (inventory_.joinable())
     inventory_.join();
   watchdog_.stop();
-  reader_.reset();
-  assembler_.reset();
-  correlator_.reset();
-  capture_.reset();
   if (relay_)
     relay_->stop(0);
   if (enricher_)
     enricher_->stop();
-  history_.reset();
-  relay_.reset();
 }
 
-void Pipeline::fail_from_thread(const std::string& what) {
+void Pipeline::stop_with(const std::string& failure) {
   {
     const std::lock_guard lock(failure_mutex_);
     if (failure_.empty())
-      failure_ = what;
+      failure_ = failure;
   }
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
@@ -259,8 +237,7 @@ void Pipeline::shut_down() {
   history_->post(CoverageDeltas{correlator_->take_coverage()});
   history_->settle(kSettleMs);
   relay_->stop(kRelayStopMs);
-  if (enricher_)
-    enricher_->stop();
+  enricher_->stop();
   history_->stop();
   files_.reset();
 }

@@ -2,14 +2,16 @@
 #include "preload/daemon/plugin.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <getopt.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,7 +20,6 @@
 #include "preload/base/config.h"
 #include "preload/base/log.h"
 #include "preload/base/thread.h"
-#include "preload/daemon/options.h"
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
@@ -31,6 +32,16 @@
 
 namespace preload {
 namespace {
+
+constexpr int kConfigOption = 'c';
+
+constexpr std::array<option, 6> kLongOptions{
+    {{"config", required_argument, nullptr, kConfigOption},
+     {"check", no_argument, nullptr, static_cast<int>(Action::kCheck)},
+     {"self-test", no_argument, nullptr, static_cast<int>(Action::kSelfTest)},
+     {"version", no_argument, nullptr, static_cast<int>(Action::kVersion)},
+     {"help", no_argument, nullptr, static_cast<int>(Action::kHelp)},
+     {nullptr, 0, nullptr, 0}}};
 
 int log_and_exit(ExitCode code, const Error& error) {
   log_error(error.message());
@@ -70,17 +81,6 @@ Status start_confined(Pipeline& pipeline, const Config& config) {
   return confine_process(config.audit_message);
 }
 
-// Each listener's thread calls it.
-Status confine_own_thread() {
-  const Status dropped = drop_thread_capabilities(ThreadRole::kListener);
-  return dropped ? confine_listener() : dropped;
-}
-
-StateLines privilege_lines() {
-  return {
-      {"user", fmt::format("{}, {}", privileges_text(), confinement_text())}};
-}
-
 int run_pipeline(const Options& options, const Timing& timing) {
   const pid_t parent = ::getppid();
   reset_inherited_state();
@@ -95,21 +95,21 @@ int run_pipeline(const Options& options, const Timing& timing) {
     return fail_start(kExitConfiguration, config.error());
   if (const auto rule = make_rule(*config, options.config, 0); !rule)
     return fail_start(kExitConfiguration, rule.error(), *config);
-  auto pipeline = Pipeline::open(*config, options.config, STDIN_FILENO,
-                                 std::move(*signals), parent, timing);
-  if (!pipeline)
-    return fail_start(kExitStart, pipeline.error(), *config);
-  if (const Status ready = start_confined(**pipeline, *config); !ready)
+  auto pipeline = std::make_unique<Pipeline>(
+      *config, options.config, std::move(*signals), parent, timing);
+  if (const Status opened = pipeline->open(); !opened)
+    return fail_start(kExitStart, opened.error(), *config);
+  if (const Status ready = start_confined(*pipeline, *config); !ready)
     return fail_start(kExitStart, ready.error(), *config);
 
   start_log(log_sink(config->syslog_socket));
   ExitCode code = kExitStart;
-  Status status = (*pipeline)->start(privilege_lines(), confine_own_thread);
+  Status status = pipeline->start();
   if (status) {
     code = kExitFailed;
-    status = (*pipeline)->run();
+    status = pipeline->run();
   }
-  pipeline->reset();
+  pipeline.reset();
   if (!status)
     return log_and_exit(code, status.error());
   stop_log();
@@ -129,6 +129,58 @@ int run(const Options& options, const Timing& timing) {
 }
 
 }  // namespace
+
+Result<Options> parse_options(std::span<char* const> args) {
+  Options options;
+  bool configured = false;
+  std::vector<char*> argv(args.begin(), args.end());
+  argv.push_back(nullptr);
+  optind = 0;  // scan from the start, also a second time
+  opterr = 0;
+  while (true) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet
+    const int found = ::getopt_long(static_cast<int>(args.size()), argv.data(),
+                                    "", kLongOptions.data(), nullptr);
+    if (found == -1)
+      break;
+    if (found == '?')
+      return fail(fmt::format("unknown or incomplete option {}; try --help",
+                              argv[static_cast<size_t>(optind) - 1]));
+    if (found == kConfigOption) {
+      if (std::exchange(configured, true))
+        return fail("--config is given twice");
+      options.config = optarg;
+      continue;
+    }
+    if (options.action != Action::kRun)
+      return fail(
+          "only one of --check, --self-test, --version and --help is allowed");
+    options.action = static_cast<Action>(found);
+  }
+  if (static_cast<size_t>(optind) < args.size())
+    return fail(fmt::format("unexpected argument {}; try --help",
+                            argv[static_cast<size_t>(optind)]));
+  return options;
+}
+
+std::string usage() {
+  return R"(Usage: audisp-preload [--config FILE] [--check | --self-test | --version | --help]
+
+An auditd plugin that raises an alert when a program is started with a new value
+of LD_PRELOAD or a similar variable. Without an option it reads audit records
+from standard input; auditd starts it so.
+
+  --config FILE  read FILE instead of /etc/audit/audisp-preload.conf
+  --check        print one line for each condition of a working deployment, with
+                 the remedy for each failure
+  --self-test    start a harmless program with a unique LD_PRELOAD and wait until
+                 the running plugin has sent its alert
+  --version      print the version
+  --help         print this text
+
+See audisp-preload(8) and audisp-preload.conf(5).
+)";
+}
 
 int plugin_main(std::span<char* const> args, const Timing& timing) {
   ::umask(027);

@@ -19,6 +19,7 @@
 #include "preload/base/text.h"
 #include "preload/deliver/ecs_document.h"
 #include "preload/deliver/library_fields.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 namespace {
@@ -177,8 +178,7 @@ void add_start(EcsDocument& document, const ExecEvent& event,
   if (host.boot_us == 0)
     return;
   const auto since_boot = static_cast<int64_t>(
-      static_cast<double>(event.start_ticks) /
-      static_cast<double>(host.ticks_per_second) * kMicrosPerSecond);
+      event.start_ticks * kMicrosPerSecond / ticks_per_second());
   document.set("process.start",
                iso_time(std::min(host.boot_us + since_boot, event.time_us)));
 }

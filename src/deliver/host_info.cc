@@ -2,15 +2,14 @@
 #include "preload/deliver/host_info.h"
 
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#include <ctime>
 #include <fstream>
 #include <map>
 #include <string_view>
 
 #include "preload/base/clock.h"
 #include "preload/base/text.h"
+#include "preload/procfs/proc_files.h"
 
 namespace preload {
 namespace {
@@ -42,13 +41,6 @@ std::map<std::string, std::string, std::less<>> os_release(
   return values;
 }
 
-int64_t micros_of(clockid_t clock) {
-  timespec now{};
-  if (::clock_gettime(clock, &now) != 0)
-    return 0;
-  return now.tv_sec * kMicrosPerSecond + now.tv_nsec / kNanosPerMicro;
-}
-
 }  // namespace
 
 HostInfo gather_host_info(const std::string& root) {
@@ -73,10 +65,9 @@ HostInfo gather_host_info(const std::string& root) {
   host.os_name = get("NAME");
   host.os_version = get("VERSION_ID");
   host.os_full = get("PRETTY_NAME");
-  host.boot_us = micros_of(CLOCK_REALTIME) - micros_of(CLOCK_BOOTTIME);
-  const long ticks = ::sysconf(_SC_CLK_TCK);
-  if (ticks > 0)
-    host.ticks_per_second = ticks;
+  host.boot_us =
+      SystemClock().wall_us() -
+      static_cast<int64_t>(now_ticks() * kMicrosPerSecond / ticks_per_second());
   return host;
 }
 

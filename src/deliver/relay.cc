@@ -14,6 +14,14 @@ namespace {
 
 // The watchdog expects a beat each second.
 constexpr int64_t kLongestWaitNs = kNanosPerSecond;
+// Rows that one sink gets before the others have their turn.
+constexpr size_t kBatchRows = 256;
+
+// No later attempt can succeed.
+bool is_poison(const Error& error) {
+  return error.code == std::errc::message_size ||
+         error.code == std::errc::invalid_argument;
+}
 
 size_t weight(const Alert& alert) {
   return sizeof alert + (alert.event ? preload::weight(*alert.event) : 0) +
@@ -23,12 +31,12 @@ size_t weight(const Alert& alert) {
 }  // namespace
 
 Relay::Relay(std::string database, Sinks sinks, PostPosition post_position,
-             Metrics& metrics, const Clock& clock, Backoff backoff)
+             Metrics& metrics, const Clock& clock, const Timing& timing)
     : path_(std::move(database)),
       post_position_(std::move(post_position)),
       metrics_(metrics),
       clock_(clock),
-      backoff_(backoff) {
+      timing_(timing) {
   use_sinks(std::move(sinks));
 }
 
@@ -37,13 +45,8 @@ void Relay::start(ThreadFailed failed) {
       "relay", [this] { run(); }, std::move(failed));
 }
 
-Relay::~Relay() {
-  stop(0);
-}
-
 // ---- Any thread
 
-// With the mutex.
 void Relay::notify() {
   woken_ = true;
   ready_.notify_one();
@@ -145,9 +148,12 @@ void Relay::run() {
 }
 
 Relay::Orders Relay::wait() {
-  const int64_t due = wait_ns();
+  // A sink that failed is tried again when a multiple of its shortest delay has
+  // passed.
+  const int64_t wait_ns = std::min({kLongestWaitNs, timing_.sink_retry,
+                                    deadline_ns_ - clock_.monotonic_ns()});
   std::unique_lock lock(mutex_);
-  ready_.wait_for(lock, std::chrono::nanoseconds(due),
+  ready_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
                   [this] { return woken_; });
   Orders orders = std::exchange(orders_, {});
   if (events_.size() > 0)
@@ -246,7 +252,7 @@ void Relay::release_unstored() {
 
 void Relay::deliver_event(const ExecEvent& event) {
   for (Lane& lane : lanes_) {
-    if (lane.delay_ms != 0)
+    if (lane.delay_ns != 0)
       continue;
     pulse_.beat();
     const Status status = lane.sink->deliver_event(event);
@@ -260,32 +266,129 @@ void Relay::deliver_event(const ExecEvent& event) {
   }
 }
 
-bool Relay::past_deadline() const {
-  return clock_.monotonic_ns() >= deadline_ns_;
-}
-
-bool Relay::pending(const Lane& lane) const {
-  return (lane.cursor && lane.more) ||
-         lane.unstored < first_unstored_ + unstored_.size();
-}
-
 bool Relay::idle() {
   const std::lock_guard lock(mutex_);
+  const uint64_t unstored = first_unstored_ + unstored_.size();
   return events_.size() == 0 &&
-         std::none_of(lanes_.begin(), lanes_.end(),
-                      [this](const Lane& lane) { return pending(lane); });
+         std::none_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) {
+           return (lane.cursor && lane.more) || lane.unstored < unstored;
+         });
 }
 
-// Until a sink that failed is to be tried again.
-int64_t Relay::wait_ns() {
-  const int64_t now = clock_.monotonic_ns();
-  int64_t until = std::min<int64_t>(deadline_ns_, now + kLongestWaitNs);
-  const bool readable = reader_ != nullptr || now >= read_again_ns_;
-  const std::lock_guard lock(mutex_);
-  for (const Lane& lane : lanes_)
-    if (readable && lane.delay_ms != 0 && pending(lane))
-      until = std::min(until, lane.retry_at_ns);
-  return std::max<int64_t>(until - now, 0);
+// ---- One sink: what it is given next, and what follows from a try
+
+bool Relay::run_lane(Lane& lane) {
+  if (delayed(lane) || past_deadline())
+    return false;
+  const bool more = send_stored(lane);
+  if (!more && !delayed(lane))
+    send_unstored_to(lane);
+  return more;
+}
+
+bool Relay::send_stored(Lane& lane) {
+  if (!lane.cursor || !lane.more || !open_reader())
+    return false;
+  const auto alerts = reader_->read(*lane.cursor, kBatchRows);
+  if (!alerts) {
+    reader_failed(alerts.error());
+    return false;
+  }
+  lane.more = !alerts->empty();
+  const int64_t before = *lane.cursor;
+  bool goes_on = lane.more;
+  for (const Alert& alert : *alerts) {
+    if (past_deadline() || !attempt(lane, alert)) {
+      goes_on = false;
+      break;
+    }
+    count_stored(lane, alert);
+    lane.cursor = alert.alert_id;
+  }
+  if (*lane.cursor != before)
+    post_position_({std::string(lane.sink->name()), *lane.cursor, database_});
+  return goes_on;
+}
+
+void Relay::send_unstored_to(Lane& lane) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    lane.unstored = std::max(lane.unstored, first_unstored_);
+    const size_t index = lane.unstored - first_unstored_;
+    if (index >= unstored_.size())
+      return;
+    const auto alert = unstored_.at(index).alert;
+    lock.unlock();
+    if (past_deadline() || !attempt(lane, *alert))
+      return;
+    lock.lock();
+    const uint64_t number = lane.unstored++;
+    // Unless it was dropped meanwhile, because another sink had taken it.
+    if (number >= first_unstored_ &&
+        !std::exchange(unstored_.at(number - first_unstored_).taken, true))
+      metrics_.add(Metric::kAlertsSent);
+  }
+}
+
+bool Relay::attempt(Lane& lane, const Alert& alert) {
+  pulse_.beat();
+  const Status status = lane.sink->deliver(alert);
+  if (!status && !is_poison(status.error())) {
+    failed(lane, status.error());
+    return false;
+  }
+  if (!status) {
+    metrics_.add(Metric::kDeliveryErrors);
+    log_limited(LogLevel::kError, "poison",
+                fmt::format("alert {} can never be delivered to {}: {}; it is "
+                            "not tried again and stays in the database",
+                            alert.alert_id, lane.sink->name(),
+                            status.error().message()));
+    return true;
+  }
+  if (lane.delay_ns != 0)
+    log_info(fmt::format(
+        "alerts are delivered to {} again, after {} failed attempts",
+        lane.sink->name(), lane.failures));
+  lane.delay_ns = 0;
+  lane.failures = 0;
+  return true;
+}
+
+void Relay::failed(Lane& lane, const Error& error) {
+  metrics_.add(Metric::kDeliveryErrors);
+  ++lane.failures;
+  if (lane.delay_ns == 0) {
+    log_warning(fmt::format(
+        "cannot deliver alerts to {}: {}; they wait in the database and are "
+        "tried again every {} s or sooner",
+        lane.sink->name(), error.message(),
+        timing_.sink_retry_most / kNanosPerSecond));
+    lane.delay_ns = timing_.sink_retry;
+  } else {
+    lane.delay_ns = std::min(2 * lane.delay_ns, timing_.sink_retry_most);
+  }
+  lane.retry_at_ns = clock_.monotonic_ns() + lane.delay_ns;
+}
+
+// Counts an alert as sent when the last sink takes it, and its latency when the
+// first does.
+void Relay::count_stored(const Lane& lane, const Alert& alert) {
+  bool first = true;
+  bool last = true;
+  for (const Lane& other : lanes_) {
+    if (&other == &lane || !other.cursor)
+      continue;
+    (*other.cursor >= alert.alert_id ? first : last) = false;
+  }
+  if (last)
+    metrics_.add(Metric::kAlertsSent);
+  if (!first || alert.kind != AlertKind::kNewTerm ||
+      alert.event->origin != Origin::kExec)
+    return;
+  const int64_t micros = clock_.wall_us() - alert.event->time_us;
+  metrics_.observe_latency(static_cast<double>(std::max<int64_t>(micros, 0)) /
+                           kMicrosPerSecond);
 }
 
 }  // namespace preload

@@ -79,14 +79,12 @@ void add_latency(std::string& text, const Metrics::Snapshot& numbers) {
 
 }  // namespace
 
-std::string state_report(const StateLines& facts,
+std::string state_report(const std::string& facts,
                          const Metrics::Snapshot& numbers) {
-  std::string text;
+  std::string text = facts;
   const auto line = [&](std::string_view key, std::string_view value) {
     text += fmt::format("{}: {}\n", key, value);
   };
-  for (const auto& [key, value] : facts)
-    line(key, value);
   line("captured at exec", at_exec_percent(numbers));
   for (const MetricInfo& info : metric_table())
     line(words(info), std::to_string(numbers.get(info.metric)));

@@ -7,9 +7,11 @@
 #include <string_view>
 #include <variant>
 
+#include "preload/audit/audit_writer.h"
 #include "preload/base/digest.h"
 #include "preload/base/text.h"
 #include "preload/deliver/library_fields.h"
+#include "preload/deliver/syslog_socket.h"
 
 namespace preload {
 namespace {
@@ -20,6 +22,13 @@ constexpr size_t kNameBytes = 300;
 constexpr size_t kPathBytes = 600;
 constexpr size_t kUserBytes = 160;
 constexpr size_t kArgsBytes = 1024;  // more when the value leaves room
+
+// The same for the audit trail, before hexadecimal doubles the bytes: the sum
+// of all stays below half of kAuditTextBytes less the fixed part.
+constexpr size_t kAuditNameBytes = 128;
+constexpr size_t kAuditValueBytes = 1800;
+constexpr size_t kAuditPathBytes = 500;
+constexpr size_t kAuditArgsBytes = 600;
 
 // With a blank before and after each.
 constexpr std::string_view kKeys =
@@ -155,7 +164,7 @@ bool is_bare_name(std::string_view name) {
   return is_word(name, "_.") && !is_key(name) && name.size() <= kNameBytes;
 }
 
-std::string new_term_line(const Alert& alert, size_t limit) {
+std::string new_term_line(const Alert& alert) {
   const std::string& name = alert.term.variable;
   const std::string& value = alert.term.value;
   std::string head = "new preload term: ";
@@ -173,7 +182,8 @@ std::string new_term_line(const Alert& alert, size_t limit) {
     return quoted(" args=", command, room,
                   fmt::format(" args_bytes={}", command.size()));
   };
-  size_t room = limit - head.size() - after_value.size() - rest.size();
+  size_t room =
+      kSyslogTextBytes - head.size() - after_value.size() - rest.size();
   const std::string value_text =
       quoted("=", value, room - args_in(kArgsBytes).size(),
              fmt::format(" value_bytes={} value_sha256={}", value.size(),
@@ -188,7 +198,7 @@ bool is_printable(std::string text) {
   return escaped(text) == text;
 }
 
-std::string summary_line(const Alert& alert, size_t limit) {
+std::string summary_line(const Alert& alert) {
   Fields fields;
   fields.word("severity", alert.severity);
   fields.number("alert", alert.alert_id);
@@ -197,15 +207,49 @@ std::string summary_line(const Alert& alert, size_t limit) {
   const std::string text =
       is_printable(alert.summary) ? alert.summary : escaped(alert.summary);
   std::string line = "preload alert summary: ";
-  line += escaped_prefix(text, limit - line.size() - fields.text().size());
+  line += escaped_prefix(text,
+                         kSyslogTextBytes - line.size() - fields.text().size());
   return line + fields.text();
 }
 
 }  // namespace
 
-std::string text_line(const Alert& alert, size_t limit) {
-  return alert.kind == AlertKind::kSummary ? summary_line(alert, limit)
-                                           : new_term_line(alert, limit);
+std::string text_line(const Alert& alert) {
+  return alert.kind == AlertKind::kSummary ? summary_line(alert)
+                                           : new_term_line(alert);
+}
+
+// The keys of strings are those of audit's dictionary that `ausearch -i`
+// decodes: file, path, cmd, cwd, info.
+std::string audit_text(const Alert& alert) {
+  AuditText text;
+  const auto id = static_cast<uint64_t>(alert.alert_id);
+  if (alert.kind == AlertKind::kSummary)
+    return text.word("op", "preload-summary")
+        .encoded("info", alert.summary, kAuditValueBytes)
+        .number("alert", id)
+        .text();
+  const ExecEvent& event = *alert.event;
+  const std::string& value = alert.term.value;
+  text.word("op", "preload-term")
+      .encoded("var", alert.term.variable, kAuditNameBytes)
+      .encoded("file", value, kAuditValueBytes);
+  if (value.size() > kAuditValueBytes)
+    text.word("file_sha256", hex(sha256(value)));
+  text.encoded("path", event.executable, kAuditPathBytes)
+      .encoded("cmd", command_line(event.argv), kAuditArgsBytes)
+      .encoded("cwd", event.cwd, kAuditPathBytes)
+      .number("opid", static_cast<uint64_t>(event.pid))
+      .number("ouid", event.uid)  // unset: 4294967295, as audit writes it
+      .number("oauid", event.auid)
+      .number("oses", event.ses);
+  if (event.audit.serial != 0)
+    text.word("audit_id", to_string(event.audit));
+  if (event.origin != Origin::kExec)
+    text.word("origin", to_string(event.origin));
+  return text.word("capture", to_string(event.capture))
+      .number("alert", id)
+      .text();
 }
 
 }  // namespace preload

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/enrich/enricher.h"
 
+#include <pwd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "preload/base/log.h"
 #include "preload/base/sanitizer.h"
 #include "preload/base/thread.h"
+#include "preload/correlate/exec_event.h"
 #include "preload/enrich/library_facts.h"
 
 namespace preload {
@@ -20,8 +22,12 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Of the deadline, for names and for the answer's way to the store.
-constexpr int64_t kAnswerNs = 50 * kNanosPerMilli;
+// The deadline less 50 ms for names and for the answer's way to the store.
+constexpr std::chrono::nanoseconds kLookUpTime{kFactsDeadlineNs -
+                                               50 * kNanosPerMilli};
+
+constexpr int64_t kFoundNs = 3600 * kNanosPerSecond;
+constexpr int64_t kNotFoundNs = 60 * kNanosPerSecond;
 
 // A look-up that waits for a file system cannot be killed and keeps the process
 // from ending. So that no file, socket or lock stays open with it, a thread
@@ -40,102 +46,110 @@ void close_all_for_this_thread() {
 
 }  // namespace
 
-Enricher::Enricher(UserNames& names, const Clock& clock, Answer answer)
+std::string look_up_user(uint32_t uid) {
+  if (uid == kUnsetId)
+    return {};
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr)
+    return {};
+  return found->pw_name;
+}
+
+std::optional<std::string> UserNames::known(uint32_t uid) {
+  if (uid == kUnsetId)
+    return std::string();
+  const std::lock_guard lock(names_mutex_);
+  const auto found = names_.find(uid);
+  if (found == names_.end() || clock_.monotonic_ns() >= found->second.until_ns)
+    return std::nullopt;
+  return found->second.name;
+}
+
+std::string UserNames::name_of(uint32_t uid) {
+  if (auto name = known(uid))
+    return std::move(*name);
+  const std::lock_guard one_call(call_mutex_);
+  if (auto name = known(uid))
+    return std::move(*name);
+  // Shared with the job, which may end long after it was given up.
+  auto found = std::make_shared<std::string>();
+  const bool in_time =
+      call_.run([found, uid, look_up = look_up_] { *found = look_up(uid); });
+  std::string name = in_time ? *found : std::string();
+  const std::lock_guard lock(names_mutex_);
+  if (names_.size() >= kMaxNames)
+    names_.clear();
+  names_[uid] = {
+      name, clock_.monotonic_ns() + (name.empty() ? kNotFoundNs : kFoundNs)};
+  return name;
+}
+
+Enricher::Enricher(UserNames& names, Answer answer)
     : names_(names),
-      clock_(clock),
       answer_(std::move(answer)),
       thread_(start_thread("enricher", [this] { run(); }, {})) {}
 
-Enricher::~Enricher() {
-  stop();
-}
-
 void Enricher::stop() {
-  if (!thread_.joinable())
-    return;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    ready_.notify_one();
-  }
-  thread_.join();
-}
-
-bool Enricher::enqueue(Job job) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_ || jobs_.size() >= kMaxQueued)
-    return false;
-  jobs_.push_back(std::move(job));
-  ready_.notify_one();
-  return true;
+  jobs_.close();
+  if (thread_.joinable())
+    thread_.join();
 }
 
 bool Enricher::submit(const Alert& alert) {
-  return enqueue(std::make_shared<AlertTask>(
-      AlertTask{alert, clock_.monotonic_ns() + kFactsDeadlineNs, {}}));
+  auto task = std::make_shared<AlertTask>(
+      AlertTask{alert, steady_clock::now() + kLookUpTime, {}});
+  return jobs_.try_push([this, task = std::move(task)] { look_up(task); }, 0);
 }
 
 std::string Enricher::name_if_known(uint32_t uid) {
   if (auto name = names_.known(uid))
     return std::move(*name);
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) {
-          const auto* asked = std::get_if<uint32_t>(&job);
-          return asked != nullptr && *asked == uid;
-        }))
-      return {};
-  }
-  enqueue(uid);
+  const std::lock_guard lock(asked_mutex_);
+  if (!asked_.contains(uid) &&
+      jobs_.try_push([this, uid] { look_up_name(uid); }, 0))
+    asked_.insert(uid);
   return {};
 }
 
-size_t Enricher::queued() const {
-  const std::lock_guard lock(mutex_);
-  return jobs_.size();
-}
-
 void Enricher::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    ready_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-    if (stopping_)
-      return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    lock.unlock();
-    try {
-      perform(job);
-    } catch (const std::exception& error) {
-      // The alert is sent without its facts.
-      log_limited(LogLevel::kError, "enricher",
-                  std::string("looking up a library or user name failed: ") +
-                      error.what() + "; the alert is sent without it");
+  while (!jobs_.closed()) {
+    for (const auto& job : jobs_.pop_all(std::chrono::hours(1))) {
+      if (jobs_.closed())
+        return;
+      try {
+        job();
+      } catch (const std::exception& error) {
+        // The alert is sent without its facts.
+        log_limited(LogLevel::kError, "enricher",
+                    std::string("looking up a library or user name failed: ") +
+                        error.what() + "; the alert is sent without it");
+      }
     }
-    lock.lock();
   }
 }
 
-void Enricher::perform(const Job& job) {
-  if (const auto* task = std::get_if<std::shared_ptr<AlertTask>>(&job))
-    look_up(*task);
-  else [[maybe_unused]]
-    const std::string name = names_.name_of(std::get<uint32_t>(job));
+void Enricher::look_up_name(uint32_t uid) {
+  {
+    const std::lock_guard lock(asked_mutex_);
+    asked_.erase(uid);
+  }
+  [[maybe_unused]] const std::string name = names_.name_of(uid);
 }
 
 void Enricher::look_up(const std::shared_ptr<AlertTask>& task) {
   const Alert& alert = task->alert;
-  const int64_t left_ns = task->deadline_ns - kAnswerNs - clock_.monotonic_ns();
-  if (left_ns <= 0)
+  if (steady_clock::now() >= task->deadline)
     return;
-  const auto deadline = steady_clock::now() + std::chrono::nanoseconds(left_ns);
   Facts answer;
   answer.alert_id = alert.alert_id;
   answer.raised_at_us = alert.raised_at_us;
-  if (call_.run([task, deadline] {
+  if (call_.run([task] {
         close_all_for_this_thread();
         task->facts =
-            find_facts(*task->alert.event, task->alert.term, deadline);
+            find_facts(*task->alert.event, task->alert.term, task->deadline);
       }))
     answer.facts = std::move(task->facts);
   // A name that audit gave is kept.

@@ -81,8 +81,8 @@ TEST(AlertsManual, TellsOfEveryView) {
 constexpr std::array<std::string_view, 16> kNoMessages{
     "alert.cc",         "audit_status.cc", "audit_writer.cc",
     "byte_ring.cc",     "exception.cc",    "exec_event.cc",
-    "exec_listener.cc", "file_sink.cc",    "library_facts.cc",
-    "deployment.cc",  "proc_event.cc",   "self_test.cc",
+    "exec_listener.cc", "sinks.cc",        "library_facts.cc",
+    "deployment.cc",    "proc_event.cc",   "self_test.cc",
     "syslog_socket.cc", "exec_parser.cc",  "sqlite.cc",
     "history_reader.cc"};
 
@@ -150,7 +150,7 @@ TEST_F(Manual, TellsOfEveryMessage) {
   const std::string manual = without_roff(text_);
   const std::string logs =
       "log|log_info|log_warning|log_error|log_limited|emergency_log|failed|"
-      "failed_|fail_from_thread";
+      "failed_|stop_with";
   size_t count = 0;
   for (const auto& file :
        std::filesystem::recursive_directory_iterator("src")) {

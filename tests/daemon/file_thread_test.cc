@@ -27,8 +27,8 @@ class FileThreadTest : public testing::Test {
   }
   std::unique_ptr<FileThread> thread(int64_t report_ns = kNever) {
     return std::make_unique<FileThread>(
-        *load_config(file_), file_, StateLines{{"pid", "7"}}, metrics_, clock_,
-        report_ns, [](const std::string& what) { ADD_FAILURE() << what; });
+        *load_config(file_), file_, "pid: 7\n", metrics_, clock_, report_ns,
+        [](const std::string& what) { ADD_FAILURE() << what; });
   }
   static bool readable(const FileThread& thread, int milliseconds) {
     pollfd wait{thread.fd(), POLLIN, 0};

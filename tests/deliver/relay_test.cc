@@ -92,8 +92,8 @@ class JournalSink final : public Sink {
 };
 
 using Ids = std::vector<int64_t>;
-constexpr Backoff kQuick{1, 1};
-constexpr Backoff kNever{3'600'000, 3'600'000};
+constexpr int64_t kQuick = kNanosPerMilli;
+constexpr int64_t kNever = 3'600 * kNanosPerSecond;
 constexpr int64_t kLong = 60'000;
 
 Ids ids(int64_t first, int64_t last) {
@@ -116,7 +116,9 @@ class RelayTest : public testing::Test {
     return list;
   }
   std::unique_ptr<Relay> relay(std::initializer_list<Journal*> journals,
-                               Backoff backoff) {
+                               int64_t retry_ns) {
+    Timing timing;
+    timing.sink_retry = timing.sink_retry_most = retry_ns;
     Sinks list = sinks(journals);
     must(store_->set_sinks(names_));
     auto relay = std::make_unique<Relay>(
@@ -125,7 +127,7 @@ class RelayTest : public testing::Test {
           const std::lock_guard lock(mutex_);
           positions_.push_back(position);
         },
-        metrics_, clock_, backoff);
+        metrics_, clock_, timing);
     relay->start([](const std::string& what) { ADD_FAILURE() << what; });
     return relay;
   }

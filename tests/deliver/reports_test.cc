@@ -17,8 +17,7 @@
 namespace preload {
 namespace {
 
-const StateLines kFacts{{"pid", "321"},
-                        {"capture", "nice (SCHED_FIFO refused)"}};
+const std::string kFacts = "pid: 321\ncapture: nice (SCHED_FIFO refused)\n";
 
 TEST(StateReport, TellsFactsAndCounters) {
   Metrics metrics;

@@ -411,8 +411,8 @@ TEST(Check, UnderstandsWhatThePluginWrites) {
   Metrics metrics;
   for (const MetricInfo& info : metric_table())
     metrics.add(info.metric, 7);
-  const StateLines written{
-      {"capture", "nice (SCHED_FIFO refused (why: because))"}};
+  const std::string written =
+      "capture: nice (SCHED_FIFO refused (why: because))\n";
   Deployment deployment = healthy();
   deployment.state = key_values(state_report(written, metrics.snapshot()), ':');
   EXPECT_THAT(check_capture(deployment).what,

@@ -7,15 +7,60 @@
 #include <chrono>
 #include <condition_variable>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
 namespace preload {
 namespace {
+
+TEST(UserNames, AreThoseOfTheSystem) {
+  const FakeClock clock;
+  UserNames names(clock);
+  EXPECT_EQ(names.name_of(0), "root");
+  EXPECT_EQ(names.name_of(kUnsetId), "");
+  EXPECT_EQ(names.name_of(3'999'999'999), "");
+}
+
+TEST(UserNames, AreAskedForAgainWhenTheyAreOld) {
+  FakeClock clock;
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  UserNames names(clock, [asked](uint32_t uid) {
+    ++*asked;
+    return uid == 1 ? "one" : "";
+  });
+  const auto both = [&] {
+    EXPECT_EQ(names.name_of(1), "one");
+    EXPECT_EQ(names.name_of(2), "");
+    return asked->load();
+  };
+  EXPECT_EQ(both(), 2);
+  EXPECT_EQ(both(), 2);
+  clock.advance_us(61 * kMicrosPerSecond);
+  EXPECT_EQ(both(), 3);
+  clock.advance_us(3600 * kMicrosPerSecond);
+  EXPECT_EQ(both(), 5);
+}
+
+TEST(UserNames, OneThatHangsHoldsUpNoOther) {
+  const FakeClock clock;
+  auto release = std::make_shared<std::promise<void>>();
+  const std::shared_future<void> released = release->get_future().share();
+  UserNames names(clock, [released](uint32_t uid) {
+    if (uid == 1)
+      released.wait();
+    return uid == 1 ? "one" : "two";
+  });
+  EXPECT_EQ(names.name_of(1), "");
+  EXPECT_EQ(names.name_of(2), "two");
+  release->set_value();
+}
 
 Alert alert_for(int64_t id, const std::string& library) {
   Alert alert;
@@ -57,7 +102,7 @@ TEST_F(EnricherTest, FindsLibraryAndUser) {
   const TempDir dir;
   std::ofstream(dir / "x.so") << "library";
   UserNames names(clock_);
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
   const auto found = wait_for_answers(1);
   ASSERT_EQ(found.size(), 1U);
@@ -80,7 +125,7 @@ TEST_F(EnricherTest, AUserThatHangsCostsOneAlertItsNameAndNoneItsFacts) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::string("late");
   });
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   ASSERT_TRUE(enricher.submit(alert_for(1, dir / "x.so")));
   const auto found = wait_for_answers(1);
   *released = true;
@@ -96,12 +141,11 @@ TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::string();
   });
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   size_t taken = 0;
   while (enricher.submit(alert_for(1, "/x.so")))
     ++taken;
   EXPECT_GE(taken, Enricher::kMaxQueued);
-  EXPECT_EQ(enricher.queued(), Enricher::kMaxQueued);
   enricher.stop();
   *released = true;
   EXPECT_FALSE(enricher.submit(alert_for(1, "/x.so")));
@@ -109,7 +153,7 @@ TEST_F(EnricherTest, AFullQueueRefusesAndTheEndIsAtOnce) {
 
 TEST_F(EnricherTest, NamesAreKnownTheNextTime) {
   UserNames names(clock_);
-  Enricher enricher(names, clock_, answer());
+  Enricher enricher(names, answer());
   EXPECT_EQ(enricher.name_if_known(0), "");
   for (int i = 0; i < 500 && enricher.name_if_known(0).empty(); ++i)
     ::usleep(10'000);

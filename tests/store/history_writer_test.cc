@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "preload/enrich/user_names.h"
+#include "preload/enrich/enricher.h"
 #include "support/store_helper.h"
 #include "support/temp_dir.h"
 

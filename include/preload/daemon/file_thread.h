@@ -17,8 +17,7 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
-#include "preload/deliver/reports.h"
-#include "preload/deliver/sink.h"
+#include "preload/deliver/sinks.h"
 
 namespace preload {
 
@@ -32,10 +31,10 @@ struct Reloaded {
 // Any thread sets what is wanted, under the mutex; `config_` is the thread's.
 class FileThread {
  public:
-  // Writes the state file, with `facts`, before it starts the thread, which
-  // also writes `metrics_file` every `report_ns`. `config` came from
+  // Writes the state file, with the lines `facts`, before it starts the thread,
+  // which also writes `metrics_file` every `report_ns`. `config` came from
   // `config_file`.
-  FileThread(Config config, std::string config_file, StateLines facts,
+  FileThread(Config config, std::string config_file, std::string facts,
              const Metrics& metrics, const Clock& clock, int64_t report_ns,
              ThreadFailed failed);
   FileThread(const FileThread&) = delete;
@@ -68,7 +67,7 @@ class FileThread {
 
   Config config_;
   const std::string config_file_;
-  const StateLines facts_;
+  const std::string facts_;
   const Metrics& metrics_;
   const Clock& clock_;
   const int64_t report_ns_;

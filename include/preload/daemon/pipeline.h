@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,7 @@
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
+#include "preload/base/thread.h"
 #include "preload/base/watchdog.h"
 #include "preload/capture/exec_capture.h"
 #include "preload/correlate/correlator.h"
@@ -28,9 +28,7 @@
 #include "preload/correlate/preload_file.h"
 #include "preload/daemon/file_thread.h"
 #include "preload/deliver/relay.h"
-#include "preload/deliver/reports.h"
 #include "preload/enrich/enricher.h"
-#include "preload/enrich/user_names.h"
 #include "preload/store/history_writer.h"
 
 namespace preload {
@@ -41,22 +39,18 @@ namespace preload {
 // destructor takes them down in order.
 class Pipeline final : public ExecHandler {
  public:
-  // `config` came from `config_file`; records are read from `input`; `parent`
-  // is the process whose SIGTERM counts.
-  static Result<std::unique_ptr<Pipeline>> open(const Config& config,
-                                                std::string config_file,
-                                                int input, Fd signals,
-                                                pid_t parent,
-                                                const Timing& timing);
+  // `config` came from `config_file`; `signals` is of block_signals(); `parent`
+  // is the process whose SIGTERM counts. Records come from standard input.
+  Pipeline(Config config, std::string config_file, Fd signals, pid_t parent,
+           const Timing& timing);
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() override;
 
+  Status open();
   // Listeners wait for start() with their first exec.
   Status start_listeners();
-  // `standing` is for the state file. `confine` is called in each listener's
-  // thread before its first exec.
-  Status start(StateLines standing, const std::function<Status()>& confine);
+  Status start();
 
   // Until end of file or SIGTERM; then everything is flushed, in at most two
   // seconds. The error is that of a stage that could not go on.
@@ -68,11 +62,9 @@ class Pipeline final : public ExecHandler {
   std::string user_name(uint32_t uid) override;
 
  private:
-  Pipeline(Config config, std::string config_file, int input, Fd signals,
-           pid_t parent, const Timing& timing);
   Status start_history();
-  Status start_input(StateLines standing);
-  [[nodiscard]] StateLines state_lines(StateLines standing) const;
+  Status start_input();
+  [[nodiscard]] std::string state_lines() const;
   // Of the processes that began before then (environ_reader.h).
   void start_inventory(uint64_t before_ticks);
   void give(ExecEventPtr event);
@@ -88,7 +80,7 @@ class Pipeline final : public ExecHandler {
   void use_configuration(Reloaded&& reloaded);
   void finish_late_reads();
   void shut_down();
-  void fail_from_thread(const std::string& what);
+  void stop_with(const std::string& failure);
   void start_watchdog();
 
   SystemClock clock_;
@@ -96,12 +88,14 @@ class Pipeline final : public ExecHandler {
   Metrics metrics_;
   Config config_;
   std::string config_file_;
-  int input_;
   Fd signals_;
   pid_t parent_;
   Fd failed_;  // eventfd: a thread cannot go on
   std::mutex failure_mutex_;
   std::string failure_;
+  const ThreadFailed thread_failed_ = [this](const std::string& what) {
+    stop_with(what);
+  };
   // Outlives the stages, so that it sees one that does not end.
   Watchdog watchdog_{clock_, metrics_, timing_};
   Pulse input_pulse_;

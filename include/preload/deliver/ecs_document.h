@@ -77,9 +77,6 @@ class EcsDocument {
 
   // Something of the field was left out.
   void note_cut(std::string_view path) { cut_.emplace(path); }
-  [[nodiscard]] const std::set<std::string, std::less<>>& cut() const {
-    return cut_;
-  }
 
   // One line, with the fields that lost something in audisp_preload.cut.
   [[nodiscard]] std::string line();

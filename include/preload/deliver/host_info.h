@@ -21,10 +21,8 @@ struct HostInfo {
   std::string os_name;
   std::string os_version;
   std::string os_full;
-  // Wall clock of the boot, microseconds, and the clock ticks of
-  // /proc/PID/stat: the start of a process is given in ticks since the boot.
+  // Wall clock of the boot, microseconds: /proc/PID/stat counts from there.
   int64_t boot_us = 0;
-  int64_t ticks_per_second = 100;
 };
 
 // Asked once, at start. `root` stands before the paths, for tests.

@@ -19,18 +19,13 @@
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
+#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
-#include "preload/deliver/sink.h"
+#include "preload/deliver/sinks.h"
 #include "preload/store/outbox.h"
 #include "preload/store/store_queue.h"
 
 namespace preload {
-
-// How long a sink that failed is left alone: the first time, then doubling.
-struct Backoff {
-  int64_t first_ms = 1'000;
-  int64_t most_ms = 30'000;
-};
 
 // Owns the relay thread. Each sink reads the outbox at its own cursor: ready
 // alerts, in order of id, in batches. What it has taken is posted as its
@@ -51,10 +46,10 @@ class Relay {
 
   // `database` is the path of the history, which exists.
   Relay(std::string database, Sinks sinks, PostPosition post_position,
-        Metrics& metrics, const Clock& clock, Backoff backoff = {});
+        Metrics& metrics, const Clock& clock, const Timing& timing);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
-  ~Relay();  // stop(0)
+  ~Relay() { stop(0); }
 
   // Starts the thread: once positions can be posted.
   void start(ThreadFailed failed);
@@ -124,7 +119,7 @@ class Relay {
     bool more = true;               // there may be alerts after the cursor
     uint64_t unstored = 0;          // number of its next unstored alert
     uint64_t failures = 0;          // since it last worked
-    int64_t delay_ms = 0;           // 0: it works
+    int64_t delay_ns = 0;           // 0: it works
     int64_t retry_at_ns = 0;
   };
   // What the relay's thread is to do, each once.
@@ -146,29 +141,30 @@ class Relay {
   void reader_failed(const Error& error);
   void release_unstored();
   void deliver_event(const ExecEvent& event);
-  [[nodiscard]] bool past_deadline() const;
+  [[nodiscard]] bool past_deadline() const {
+    return clock_.monotonic_ns() >= deadline_ns_;
+  }
   [[nodiscard]] bool idle();
-  [[nodiscard]] int64_t wait_ns();
   // With the mutex.
   void notify();
   void count_queue();
-  [[nodiscard]] bool pending(const Lane& lane) const;
 
-  // relay_lanes.cc. True when there may be more for the sink at once.
+  // True when there may be more for the sink at once.
   bool run_lane(Lane& lane);
   bool send_stored(Lane& lane);
   void send_unstored_to(Lane& lane);
-  std::shared_ptr<const Alert> next_unstored(Lane& lane);
   bool attempt(Lane& lane, const Alert& alert);
   void failed(Lane& lane, const Error& error);
   void count_stored(const Lane& lane, const Alert& alert);
-  [[nodiscard]] bool delayed(const Lane& lane) const;
+  [[nodiscard]] bool delayed(const Lane& lane) const {
+    return lane.delay_ns != 0 && clock_.monotonic_ns() < lane.retry_at_ns;
+  }
 
   const std::string path_;
   const PostPosition post_position_;
   Metrics& metrics_;
   const Clock& clock_;
-  const Backoff backoff_;
+  const Timing timing_;
   Pulse pulse_;
 
   // The relay's thread.

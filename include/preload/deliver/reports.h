@@ -4,19 +4,14 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "preload/base/metrics.h"
 
 namespace preload {
 
-// Keys and values of the state file. One line each, safe to print.
-using StateLines = std::vector<std::pair<std::string, std::string>>;
-
 // `key: value` lines: `facts`, then the counters, `execs captured_at_exec: 12`.
 // logrotate and scripts read the line `pid:`.
-[[nodiscard]] std::string state_report(const StateLines& facts,
+[[nodiscard]] std::string state_report(const std::string& facts,
                                        const Metrics::Snapshot& numbers);
 
 // For the textfile collector of node_exporter: Prometheus' text format, version

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An alert as one line of key=value, for people and for every collector.
+// An alert as one line of key=value: for people and every collector, and for
+// the audit trail.
 //
 //   new preload term: NAME="value" exe="..." args="..." pid=N ppid=N
 //   parent="..." uid=N user="..." auid=N ses=N tty=T cwd="..." severity=S
@@ -23,14 +24,22 @@
 
 #include <string>
 
-#include "preload/deliver/syslog_socket.h"
 #include "preload/detect/alert.h"
 
 namespace preload {
 
-// At most `limit` bytes (no less than 6000) of valid, printable UTF-8 without
-// a line end.
-[[nodiscard]] std::string text_line(const Alert& alert,
-                                    size_t limit = kSyslogTextBytes);
+// At most kSyslogTextBytes of valid, printable UTF-8 without a line end.
+[[nodiscard]] std::string text_line(const Alert& alert);
+
+// The message for the audit trail, at most kAuditTextBytes:
+//
+//   op=preload-term var=NAME file=VALUE path=EXE cmd=ARGV cwd=DIR opid=N ouid=N
+//   oauid=N oses=N audit_id=SEC.MS:SERIAL origin=O capture=C alert=N
+//
+// (no audit_id= when audit reported nothing, no origin= for an ordinary exec)
+// and for a summary op=preload-summary info=... alert=N. See AuditText for how
+// strings are written. A value that was cut is followed by its length and
+// file_sha256. The plugin itself ignores the record: it reads SYSCALL records.
+[[nodiscard]] std::string audit_text(const Alert& alert);
 
 }  // namespace preload

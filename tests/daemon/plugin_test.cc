@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/daemon/options.h"
+#include "preload/daemon/plugin.h"
 
 #include <gmock/gmock.h>
 

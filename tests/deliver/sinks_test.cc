@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "preload/deliver/file_sink.h"
+#include "preload/deliver/sinks.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -13,12 +15,38 @@
 
 #include <gtest/gtest.h>
 
+#include "preload/deliver/syslog_socket.h"
+#include "preload/deliver/text_format.h"
 #include "samples.h"
 #include "support/fake_clock.h"
+#include "support/syslog_daemon.h"
 #include "support/temp_dir.h"
 
 namespace preload {
 namespace {
+
+class SinksTest : public testing::Test {
+ protected:
+  Sinks sinks(SyslogFormat format, const std::string& ecs_file,
+              bool audit_message = false) {
+    Config config;
+    config.syslog_format = format;
+    config.syslog_socket = socket_;
+    config.ecs_file = ecs_file;
+    config.audit_message = audit_message;
+    return make_sinks(config, clock_);
+  }
+
+  TempDir dir_;
+  std::string socket_ = dir_ / "log";
+  FakeClock clock_;
+};
+
+TEST_F(SinksTest, AreThoseOfTheConfiguration) {
+  EXPECT_TRUE(sinks(SyslogFormat::kOff, "off").empty());
+  EXPECT_EQ(sink_names(sinks(SyslogFormat::kText, "/e.json", true)),
+            (std::vector<std::string>{"syslog", "ecs_file", "audit"}));
+}
 
 namespace fs = std::filesystem;
 
@@ -43,7 +71,7 @@ class FileSizeLimit {
   void (*handler_)(int) = nullptr;
 };
 
-class FileSinkTest : public testing::Test {
+class FileSinkTest : public SinksTest {
  protected:
   [[nodiscard]] std::string content() const {
     std::ifstream file(path_);
@@ -65,10 +93,9 @@ class FileSinkTest : public testing::Test {
     return alert;
   }
 
-  TempDir dir_;
   std::string path_ = dir_ / "ecs.json";
-  FakeClock clock_;
-  FileSink sink_{path_, HostInfo{}, clock_};
+  Sinks sinks_ = sinks(SyslogFormat::kOff, path_);
+  Sink& sink_ = *sinks_.at(0);
 };
 
 TEST_F(FileSinkTest, AppendsLinesToAFileOfItsOwn) {
@@ -165,6 +192,73 @@ TEST_F(FileSinkTest, RefusesWhatIsNotSafe) {
   EXPECT_EQ(fs::file_size(dir_ / "elsewhere"), 0U);
   ASSERT_TRUE(sink_.deliver(alert(2)));  // mended
   EXPECT_EQ(ids(), std::vector<int64_t>{2});
+}
+
+class SyslogSinkTest : public SinksTest {
+ protected:
+  std::unique_ptr<Sink> sink(SyslogFormat format) {
+    return std::move(sinks(format, "off").at(0));
+  }
+  // The text of the next message; `header` gets the rest.
+  std::string receive(std::string* header = nullptr) {
+    const std::string message = daemon_.receive();
+    EXPECT_LT(message.size(), kSyslogMessageBytes);
+    const size_t end = message.find("]: ") + 3;
+    if (header != nullptr)
+      *header = message.substr(0, end);
+    return message.substr(end);
+  }
+
+  SyslogDaemon daemon_{socket_, SOCK_DGRAM};
+};
+
+TEST_F(SyslogSinkTest, PriorityFollowsSeverity) {
+  const auto sink = this->sink(SyslogFormat::kText);
+  const std::pair<const char*, int> cases[] = {{"low", LOG_NOTICE},
+                                               {"medium", LOG_WARNING},
+                                               {"high", LOG_ERR},
+                                               {"critical", LOG_CRIT}};
+  for (const auto& [severity, level] : cases) {
+    Alert alert = sample_alert();
+    alert.severity = severity;
+    ASSERT_TRUE(sink->deliver(alert));
+    std::string header;
+    EXPECT_EQ(receive(&header), text_line(alert));
+    EXPECT_TRUE(
+        header.starts_with("<" + std::to_string(LOG_AUTHPRIV | level) + ">"))
+        << header;
+  }
+}
+
+TEST_F(SyslogSinkTest, CeeHasItsCookieAndEcsNone) {
+  const auto cee = sink(SyslogFormat::kCee);
+  ASSERT_TRUE(cee->deliver(sample_alert()));
+  const std::string text = receive();
+  ASSERT_TRUE(text.starts_with("@cee: {"));
+  EXPECT_EQ(nlohmann::json::parse(text.substr(6))["event"]["kind"], "alert");
+
+  const auto ecs = sink(SyslogFormat::kEcs);
+  ASSERT_TRUE(ecs->deliver_event(*sample_alert().event));
+  EXPECT_EQ(nlohmann::json::parse(receive())["event"]["kind"], "event");
+}
+
+TEST_F(SyslogSinkTest, TextHasNoEvents) {
+  const auto text = sink(SyslogFormat::kText);
+  ASSERT_TRUE(text->deliver_event(*sample_alert().event));
+  ASSERT_TRUE(text->deliver(summary_alert()));
+  EXPECT_EQ(receive(), text_line(summary_alert()));
+}
+
+TEST_F(SyslogSinkTest, NoMessageIsLongerThanCollectorsTake) {
+  HostileBytes hostile(5);
+  for (const SyslogFormat format :
+       {SyslogFormat::kText, SyslogFormat::kEcs, SyslogFormat::kCee}) {
+    const auto sink = this->sink(format);
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE(sink->deliver(hostile.alert()));
+      EXPECT_EQ(receive().find('\n'), std::string::npos);
+    }
+  }
 }
 
 }  // namespace
