@@ -19,7 +19,6 @@
 #include "preload/base/clock.h"
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
-#include "preload/base/timing.h"
 #include "preload/base/watchdog.h"
 #include "preload/deliver/sinks.h"
 #include "preload/store/outbox.h"
