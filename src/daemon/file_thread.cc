@@ -12,7 +12,7 @@
 #include "preload/base/text.h"
 #include "preload/base/trusted_file.h"
 #include "preload/deliver/sinks.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 
 namespace preload {
 namespace {
