@@ -77,10 +77,10 @@ inline std::vector<Alert> queued(Store& store, const std::string& path,
 
 inline std::vector<std::string> column_names(Database& database,
                                              const std::string& view) {
-  const Cursor row = database.query("SELECT * FROM " + view);
   std::vector<std::string> names;
-  for (int i = 0; i < row.columns(); ++i)
-    names.emplace_back(row.name(i));
+  for (const auto& row :
+       rows(database, "SELECT name FROM pragma_table_info('" + view + "')"))
+    names.push_back(row[0]);
   return names;
 }
 
