@@ -101,23 +101,17 @@ void HistoryWriter::count(const NewExec& exec) {
       ++hits.count;
       hits.last_us = std::max(hits.last_us, exec.event->time_us);
     }
-    switch (decision.verdict) {
-      case Verdict::kKnown:
-        metrics_.add(Metric::kTermsKnown);
-        break;
-      case Verdict::kExcepted:
-        metrics_.add(Metric::kTermsExcepted);
-        break;
-      case Verdict::kFlooded:
-        metrics_.add(Metric::kTermsFlooded);
-        break;
-      case Verdict::kCapped:
-        metrics_.add(Metric::kAlertsCapped);
-        [[fallthrough]];
-      default:
-        metrics_.add(Metric::kTermsNew);
-        break;
-    }
+    const Verdict verdict = decision.verdict;
+    if (verdict == Verdict::kKnown)
+      metrics_.add(Metric::kTermsKnown);
+    else if (verdict == Verdict::kExcepted)
+      metrics_.add(Metric::kTermsExcepted);
+    else if (verdict == Verdict::kFlooded)
+      metrics_.add(Metric::kTermsFlooded);
+    else
+      metrics_.add(Metric::kTermsNew);
+    if (verdict == Verdict::kCapped)
+      metrics_.add(Metric::kAlertsCapped);
   }
 }
 
@@ -139,8 +133,10 @@ Status HistoryWriter::apply_exec(NewExec& exec, Effects& effects) {
 }
 
 Status HistoryWriter::apply_facts(const Facts& facts, Effects& effects) {
-  if (!facts_wait_.contains(facts.alert_id, facts.raised_at_us))
-    return {};
+  const auto wait = facts_wait_.find(facts.alert_id);
+  if (wait == facts_wait_.end() ||
+      wait->second.raised_at_us != facts.raised_at_us)
+    return {};  // too late
   for (const auto& [uid, name] : facts.names)
     if (auto noted = store_->note_user(uid, name); !noted)
       return noted;
