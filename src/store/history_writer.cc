@@ -210,7 +210,7 @@ Status HistoryWriter::write_due(bool learned) {
     metrics_.add(Metric::kStoreErrors);
     return flushed;
   }
-  metrics_.add(Metric::kSightingsNotKept, store_->take_refused_sightings());
+  metrics_.add(Metric::kSightingsNotKept, store_->terms().take_refused());
   if (const auto terms = store_->term_count())
     metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
   return {};
