@@ -33,6 +33,8 @@ using Context = std::vector<std::string>;
 // The values of `fields`, for each audit key if they are among them.
 std::vector<Context> contexts_of(FieldValues& values,
                                  const std::vector<Field>& fields) {
+  if (fields.empty())  // as by default
+    return {Context()};
   std::vector<Context> contexts;
   for (const std::string& key : split(values.get(Field::kEventCode), ',')) {
     Context context;
