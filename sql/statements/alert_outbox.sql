@@ -2,7 +2,7 @@
 -- ready ends the read.
 SELECT alert.alert_id, alert.kind, alert.raised_at, alert.severity,
        alert.risk_score, alert.facts, alert.summary,
-       term.digest, term.variable, term.value, term.value_bytes, term.context,
+       term.digest, term.variable, term.value, term.value_bytes,
        alert.exec_id, alert_exec.event_at, alert_exec.pid, alert_exec.detail,
        alert.ready, user.name, login.name
 FROM alert

@@ -13,7 +13,7 @@
 #include "preload/base/trusted_file.h"
 #include "preload/deliver/reports.h"
 #include "preload/deliver/sinks.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 
 namespace preload {
 namespace {

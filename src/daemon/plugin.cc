@@ -23,7 +23,7 @@
 #include "preload/daemon/pipeline.h"
 #include "preload/daemon/signals.h"
 #include "preload/deliver/sinks.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 #include "preload/doctor/check.h"
 #include "preload/doctor/self_test.h"
 #include "preload/sandbox/file_ownership.h"

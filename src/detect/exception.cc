@@ -65,11 +65,10 @@ Result<Field> take_field(std::string_view& text) {
   const std::string_view name = trimmed(text.substr(0, colon));
   const auto field = parse_field(name);
   if (!field)
-    return fail(
-        fmt::format("unknown field '{}'; fields are {}, {} (an ` and ` within "
-                    "a pattern needs quotes around the pattern)",
-                    escaped(name), fmt::join(term_fields(), ", "),
-                    to_string(Field::kArgs)));
+    return fail(fmt::format(
+        "unknown field '{}'; fields are {}, {} (an ` and ` within "
+        "a pattern needs quotes around the pattern)",
+        escaped(name), fmt::join(kTermFields, ", "), to_string(Field::kArgs)));
   text.remove_prefix(colon + 1);
   skip_blanks(text);
   return *field;

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "preload/base/text.h"
 
@@ -85,28 +86,24 @@ bool named_like_a_loader(std::string_view executable) {
 
 }  // namespace
 
-std::vector<EnvVar> loader_options(const ExecEvent& event) {
+std::optional<ExecEvent> loader_event(
+    const ExecEvent& event,
+    const std::function<bool(std::string_view)>& watched) {
   if (event.argv.size() < 2 || !event.argv[1].starts_with("--") ||
       event.no_interpreter == false)
-    return {};
+    return std::nullopt;
   CommandLine line = read_options(event.argv);
   const bool reads_as_one =
       event.no_interpreter == true && line.all_known && line.has_program;
   if (!named_like_a_loader(event.executable) && !reads_as_one)
-    return {};
-  return std::move(line.variables);
-}
-
-std::optional<ExecEvent> loader_event(
-    const ExecEvent& event,
-    const std::function<bool(std::string_view)>& watched) {
-  std::vector<EnvVar> options = loader_options(event);
-  std::erase_if(options, [&](const EnvVar& o) { return !watched(o.name); });
-  if (options.empty())
+    return std::nullopt;
+  std::erase_if(line.variables,
+                [&](const EnvVar& option) { return !watched(option.name); });
+  if (line.variables.empty())
     return std::nullopt;
   ExecEvent result = event;
   result.origin = Origin::kLoaderOption;
-  result.env = std::move(options);
+  result.env = std::move(line.variables);
   return result;
 }
 

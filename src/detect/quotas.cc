@@ -46,11 +46,6 @@ std::string to_string(const OverrunSummary& summary) {
                      in_quotes(users));
 }
 
-void Quotas::set_limits(int64_t interval_us, uint32_t max_alerts) {
-  interval_us_ = interval_us;
-  max_alerts_ = max_alerts;
-}
-
 QuotaOwner quota_owner_of(const ExecEvent& event) {
   // Only root writes /etc/ld.so.preload; no process is known for it.
   if (event.origin == Origin::kPreloadFile)
@@ -65,11 +60,6 @@ Quotas::Account& Quotas::account(const QuotaOwner& owner) {
   if (accounts_.size() >= kMaxUsers && !accounts_.contains(owner))
     return accounts_[QuotaOwner{}];
   return accounts_[owner];
-}
-
-void Quotas::begin_interval(int64_t now_us) {
-  if (!interval_start_us_)
-    interval_start_us_ = now_us;
 }
 
 void Quotas::end_interval(int64_t end_us) {
@@ -109,7 +99,7 @@ bool Quotas::take_space(const ExecEvent& event, uint64_t bytes,
   Account& account = this->account(owner);
   if (account.new_terms >= kMaxNewTerms ||
       account.new_bytes + bytes > kMaxNewBytes) {
-    begin_interval(now_us);
+    interval_start_us_ = interval_start_us_.value_or(now_us);
     ++account.flooded;
     return false;
   }
@@ -120,7 +110,7 @@ bool Quotas::take_space(const ExecEvent& event, uint64_t bytes,
 
 bool Quotas::take_alert(const ExecEvent& event, int64_t now_us) {
   roll(now_us);
-  begin_interval(now_us);
+  interval_start_us_ = interval_start_us_.value_or(now_us);
   const QuotaOwner owner = quota_owner_of(event);
   Account& account = this->account(owner);
   const uint64_t left = max_alerts_ - std::min<uint64_t>(raised_, max_alerts_);

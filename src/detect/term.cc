@@ -28,40 +28,26 @@ void append_sized(std::string& out, std::string_view piece) {
   out += piece;
 }
 
-std::vector<std::string> values_of(FieldValues& values, Field field) {
-  if (field != Field::kEventCode)
-    return {std::string(values.get(field))};
-  std::vector<std::string> keys;
-  for (std::string& key : split(values.get(field), ','))
-    if (std::find(keys.begin(), keys.end(), key) == keys.end())
-      keys.push_back(std::move(key));
-  return keys;
-}
-
 using Context = std::vector<std::string>;
 
-// Every combination of one value of each field.
-std::vector<Context> combinations(FieldValues& values,
-                                  const std::vector<Field>& fields) {
-  std::vector<Context> contexts{Context()};
-  for (const Field field : fields) {
-    std::vector<Context> longer;
-    for (const Context& context : contexts) {
-      for (std::string& value : values_of(values, field)) {
-        longer.push_back(context);
-        longer.back().push_back(std::move(value));
-      }
-    }
-    contexts = std::move(longer);
+// The values of `fields`, for each audit key if they are among them.
+std::vector<Context> contexts_of(FieldValues& values,
+                                 const std::vector<Field>& fields) {
+  if (fields.empty())  // as by default
+    return {Context()};
+  std::vector<Context> contexts;
+  for (const std::string& key : split(values.get(Field::kEventCode), ',')) {
+    Context context;
+    for (const Field field : fields)
+      context.emplace_back(field == Field::kEventCode ? key
+                                                      : values.get(field));
+    if (std::find(contexts.begin(), contexts.end(), context) == contexts.end())
+      contexts.push_back(std::move(context));
   }
   return contexts;
 }
 
 }  // namespace
-
-std::span<const std::string_view> term_fields() {
-  return kTermFields;
-}
 
 std::optional<Field> parse_field(std::string_view name) {
   if (name == kArgsName)
@@ -137,7 +123,7 @@ Digest TermMaker::digest_of(const Term& term) {
 
 std::vector<Term> TermMaker::terms_of(FieldValues& values) {
   const ExecEvent& event = values.event();
-  const std::vector<Context> contexts = combinations(values, context_);
+  const std::vector<Context> contexts = contexts_of(values, context_);
   std::vector<Term> terms;
   terms.reserve(event.env.size() * contexts.size());
   std::unordered_set<Digest, DigestHash> seen;

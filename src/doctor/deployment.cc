@@ -22,7 +22,7 @@
 #include "preload/base/text.h"
 #include "preload/capture/proc_event.h"
 #include "preload/deliver/syslog_socket.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 #include "preload/procfs/process_dir.h"
 #include "preload/sandbox/privileges.h"
 

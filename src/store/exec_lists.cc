@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <utility>
 
 #include "preload/base/text.h"
 #include "preload/sql.h"
@@ -18,20 +17,9 @@ std::string short_form(std::string_view bytes) {
 
 }  // namespace
 
-void ExecLists::Waiting::add(Row row) {
-  rows.push_back(std::move(row));
-  if (rows.size() > kWaiting)
-    rows.pop_front();
-  open = std::min(open + 1, rows.size());
-}
-
-void ExecLists::Waiting::rollback() {
-  rows.resize(rows.size() - open);
-  open = 0;
-}
-
-ExecLists::Row ExecLists::row_of(const ExecEvent& event) {
-  Row row;
+void ExecLists::Waiting::add(const ExecEvent& event, int64_t term_id) {
+  Row& row = rows.emplace_back();
+  row.term_id = term_id;
   row.at_us = event.time_us;
   row.pid = event.pid;
   row.uid = event.uid;
@@ -40,35 +28,14 @@ ExecLists::Row ExecLists::row_of(const ExecEvent& event) {
   row.args = short_form(command_line(event.argv));
   if (event.audit.serial != 0)
     row.audit_id = to_string(event.audit);
-  return row;
+  if (rows.size() > kWaiting)
+    rows.pop_front();
+  open = std::min(open + 1, rows.size());
 }
 
-void ExecLists::add_missed(const ExecEvent& event) {
-  missed_.add(row_of(event));
-}
-
-void ExecLists::add_unaudited(int64_t term_id, const ExecEvent& event) {
-  Row row = row_of(event);
-  row.term_id = term_id;
-  unaudited_.add(std::move(row));
-}
-
-void ExecLists::commit() {
-  missed_.open = unaudited_.open = 0;
-}
-
-void ExecLists::rollback() {
-  missed_.rollback();
-  unaudited_.rollback();
-}
-
-bool ExecLists::empty() const {
-  return missed_.rows.empty() && unaudited_.rows.empty();
-}
-
-void ExecLists::clear() {
-  missed_.rows.clear();
-  unaudited_.rows.clear();
+void ExecLists::Waiting::rollback() {
+  rows.resize(rows.size() - open);
+  open = 0;
 }
 
 Status ExecLists::write(Database& database) const {

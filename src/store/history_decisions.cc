@@ -48,7 +48,7 @@ Status HistoryWriter::end_inventory(size_t processes, Effects& effects) {
   rule_.set_rule(std::move(rule));
   if (auto set = store_->set_reached(Milestone::kBaselineTaken); !set)
     return set;
-  const auto terms = store_->count_of(Verdict::kBaseline);
+  const auto terms = store_->terms().count_of(Verdict::kBaseline);
   if (!terms)
     return tl::unexpected(terms.error());
   return summarise(
@@ -60,7 +60,7 @@ Status HistoryWriter::end_inventory(size_t processes, Effects& effects) {
 Status HistoryWriter::end_learning(Effects& effects) {
   if (auto set = store_->set_reached(Milestone::kLearningEnded); !set)
     return set;
-  const auto terms = store_->count_of(Verdict::kLearned);
+  const auto terms = store_->terms().count_of(Verdict::kLearned);
   if (!terms)
     return tl::unexpected(terms.error());
   return summarise(fmt::format("learning ended terms={} learning_period={}",
@@ -101,28 +101,22 @@ void HistoryWriter::count(const NewExec& exec) {
       ++hits.count;
       hits.last_us = std::max(hits.last_us, exec.event->time_us);
     }
-    switch (decision.verdict) {
-      case Verdict::kKnown:
-        metrics_.add(Metric::kTermsKnown);
-        break;
-      case Verdict::kExcepted:
-        metrics_.add(Metric::kTermsExcepted);
-        break;
-      case Verdict::kFlooded:
-        metrics_.add(Metric::kTermsFlooded);
-        break;
-      case Verdict::kCapped:
-        metrics_.add(Metric::kAlertsCapped);
-        [[fallthrough]];
-      default:
-        metrics_.add(Metric::kTermsNew);
-        break;
-    }
+    const Verdict verdict = decision.verdict;
+    if (verdict == Verdict::kKnown)
+      metrics_.add(Metric::kTermsKnown);
+    else if (verdict == Verdict::kExcepted)
+      metrics_.add(Metric::kTermsExcepted);
+    else if (verdict == Verdict::kFlooded)
+      metrics_.add(Metric::kTermsFlooded);
+    else
+      metrics_.add(Metric::kTermsNew);
+    if (verdict == Verdict::kCapped)
+      metrics_.add(Metric::kAlertsCapped);
   }
 }
 
 Status HistoryWriter::apply_exec(NewExec& exec, Effects& effects) {
-  if (Status decided = decide(exec, *store_); !decided)
+  if (Status decided = decide(exec, store_->terms()); !decided)
     return decided;
   auto raised = store_->record(exec.event, *exec.decided, severity());
   if (!raised)
@@ -139,10 +133,12 @@ Status HistoryWriter::apply_exec(NewExec& exec, Effects& effects) {
 }
 
 Status HistoryWriter::apply_facts(const Facts& facts, Effects& effects) {
-  if (!facts_wait_.contains(facts.alert_id, facts.raised_at_us))
-    return {};
+  const auto wait = facts_wait_.find(facts.alert_id);
+  if (wait == facts_wait_.end() ||
+      wait->second.raised_at_us != facts.raised_at_us)
+    return {};  // too late
   for (const auto& [uid, name] : facts.names)
-    if (auto noted = store_->note_user(uid, name); !noted)
+    if (auto noted = store_->terms().note_user(uid, name); !noted)
       return noted;
   effects.ready.push_back(facts.alert_id);
   return store_->set_ready(facts.alert_id, &facts.facts);

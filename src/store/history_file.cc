@@ -13,10 +13,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <filesystem>
 #include <iterator>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -56,14 +54,6 @@ Status lock_out_others(const Fd& fd, const std::string& path,
               EBUSY);
 }
 
-// Big-endian, as all of the header.
-uint32_t number_at(std::string_view header, size_t offset) {
-  uint32_t value = 0;
-  for (const char c : header.substr(offset, 4))
-    value = value << 8 | static_cast<uint8_t>(c);
-  return value;
-}
-
 // The size of the file; 0: a database is to be created in it. Refuses the file
 // of another program by its header alone.
 Result<int64_t> examine(const Fd& fd, const std::string& path) {
@@ -85,7 +75,7 @@ Result<int64_t> examine(const Fd& fd, const std::string& path) {
     return fail(path +
                 " is not an SQLite database and was left as it is: move it "
                 "away, or set `database` to another path");
-  if (number_at(header, 68) != kApplicationId)
+  if (header.substr(68, 4) != "PRLD")
     return fail(path +
                 " is a database of another program and was left as it is: "
                 "move it away, or set `database` to another path");
@@ -111,7 +101,7 @@ Status migrate(Database& database, int64_t version) {
   return {};
 }
 
-Status prepare_schema(Database& database, int64_t size, bool& created) {
+Status prepare_schema(Database& database, int64_t size) {
   const std::string& path = database.path();
   // This also rolls back what was half written, after which the file may be
   // empty.
@@ -140,15 +130,7 @@ Status prepare_schema(Database& database, int64_t size, bool& created) {
   if (size > 0 && size <= kCheckedBytes)
     if (Status sound = check_content(database); !sound)
       return sound;
-  created = *version == 0;
   return migrate(database, *version);
-}
-
-// A symbolic link that leads nowhere is there too.
-bool is_there(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(
-      std::filesystem::symlink_status(path, ignored));
 }
 
 // Free: a database may be damaged twice in a second.
@@ -160,7 +142,8 @@ std::string aside_name(const std::string& path, int64_t now_us) {
       stamp += c;
   const std::string first = path + ".damaged-" + stamp + "Z";
   std::string name = first;
-  for (int number = 2; is_there(name); ++number)
+  struct stat there {};
+  for (int number = 2; ::lstat(name.c_str(), &there) == 0; ++number)
     name = first + "-" + std::to_string(number);
   return name;
 }
@@ -200,8 +183,7 @@ Result<HistoryFile> open_history(const std::string& path,
   if (!database)
     return tl::unexpected(database.error());
   file.database = std::move(*database);
-  if (Status ready = prepare_schema(*file.database, *size, file.created);
-      !ready)
+  if (Status ready = prepare_schema(*file.database, *size); !ready)
     return tl::unexpected(ready.error());
   return file;
 }

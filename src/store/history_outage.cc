@@ -16,7 +16,7 @@ void HistoryWriter::store_failed(const Error& error) {
     recreate("damaged: " + error.message());
     return;
   }
-  outage_ = std::make_unique<Outage>(*store_, metrics_);
+  outage_ = std::make_unique<Outage>(store_, metrics_);
   retry_due_ns_ = clock_.monotonic_ns() + timing_.store_retry;
   // Once a minute, should it work and fail by turns.
   log_limited(LogLevel::kError, "history-refused",
@@ -36,9 +36,6 @@ void HistoryWriter::recreate(std::string_view why) {
     throw std::runtime_error("no database");
   }
   store_ = std::move(opened->store);
-  // What was alerted in the outage is not alerted again.
-  if (outage_)
-    outage_->set_store(*store_);
   // Like the first: with a learning period, and a baseline of what runs.
   if (auto rule = make_rule(config_, config_file_, store_->created_at_us())) {
     rule->inventory_is_baseline = true;
@@ -68,7 +65,7 @@ void HistoryWriter::announce_loss(const std::string& why,
 
 void HistoryWriter::add_to_outage(HistoryItem item) {
   if (!outage_)
-    outage_ = std::make_unique<Outage>(*store_, metrics_);
+    outage_ = std::make_unique<Outage>(store_, metrics_);
   if (std::holds_alternative<Barrier>(item))
     return;
   if (auto* exec = std::get_if<NewExec>(&item))

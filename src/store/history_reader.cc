@@ -50,10 +50,6 @@ Result<PendingAlerts> HistoryReader::pending_alerts() {
       .map([&] { return pending; });
 }
 
-Result<int64_t> HistoryReader::created_at_us() {
-  return database_->integer("SELECT value FROM meta WHERE key = 'created_at'");
-}
-
 Result<std::vector<ExceptionHits>> HistoryReader::exception_hits() {
   std::vector<ExceptionHits> hits;
   const auto take = [&](const Cursor& row) {
@@ -62,16 +58,6 @@ Result<std::vector<ExceptionHits>> HistoryReader::exception_hits() {
   };
   return database_->each_row(sql::statements_exception_list, take).map([&] {
     return std::move(hits);
-  });
-}
-
-Result<std::optional<DayCoverage>> HistoryReader::coverage_of(int64_t day) {
-  std::optional<DayCoverage> coverage;
-  const auto take = [&](const Cursor& row) {
-    coverage = {row.integer(0), row.integer(1), row.integer(2), row.integer(3)};
-  };
-  return database_->each_row(sql::statements_coverage_of, take, day).map([&] {
-    return coverage;
   });
 }
 

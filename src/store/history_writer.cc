@@ -42,7 +42,6 @@ HistoryWriter::HistoryWriter(OpenedStore opened, Rule rule, Config config,
       clock_(clock),
       outlet_(std::move(outlet)),
       queue_(metrics),
-      facts_wait_(clock),
       user_name_(std::move(user_name)),
       timing_(timing),
       moved_to_(std::move(opened.moved_to)) {
@@ -93,11 +92,15 @@ void HistoryWriter::run() {
 }
 
 std::chrono::milliseconds HistoryWriter::wait_time() const {
-  const auto due = outage_ ? std::nullopt : facts_wait_.next_ns();
-  if (!due)
-    return kIdle;
-  return std::clamp(std::chrono::milliseconds(*due / kNanosPerMilli + 1),
-                    std::chrono::milliseconds(0), kIdle);
+  std::chrono::milliseconds wait = kIdle;
+  if (outage_)
+    return wait;
+  for (const auto& [id, facts] : facts_wait_) {
+    const int64_t due_ns = facts.deadline_ns - clock_.monotonic_ns();
+    wait =
+        std::min(wait, std::chrono::milliseconds(due_ns / kNanosPerMilli + 1));
+  }
+  return std::max(wait, std::chrono::milliseconds(0));
 }
 
 void HistoryWriter::process(std::vector<HistoryItem> items) {
@@ -140,16 +143,23 @@ Status HistoryWriter::store_all(std::span<HistoryItem> items) {
 
 void HistoryWriter::publish(Effects& effects) {
   for (const int64_t id : effects.ready)
-    facts_wait_.remove(id);
-  for (const Alert& alert : effects.raised)
-    facts_wait_.add(alert, outlet_.look_up(alert));
+    facts_wait_.erase(id);
+  for (const Alert& alert : effects.raised) {
+    // Without a look-up the wait is over at once.
+    const int64_t wait_ns = outlet_.look_up(alert) ? kFactsDeadlineNs : 0;
+    facts_wait_[alert.alert_id] = {alert.raised_at_us,
+                                   clock_.monotonic_ns() + wait_ns};
+  }
   if (effects.wake || !effects.ready.empty())
     outlet_.wake_relay();
 }
 
 // Alerts whose answer has not come in time are sent without it.
 Status HistoryWriter::expire_facts() {
-  const std::vector<int64_t> expired = facts_wait_.expired();
+  std::vector<int64_t> expired;
+  for (const auto& [id, facts] : facts_wait_)
+    if (facts.deadline_ns <= clock_.monotonic_ns())
+      expired.push_back(id);
   if (expired.empty())
     return {};
   return transact(
@@ -214,7 +224,7 @@ Status HistoryWriter::write_due(bool learned) {
     metrics_.add(Metric::kStoreErrors);
     return flushed;
   }
-  metrics_.add(Metric::kSightingsNotKept, store_->take_refused_sightings());
+  metrics_.add(Metric::kSightingsNotKept, store_->terms().take_refused());
   if (const auto terms = store_->term_count())
     metrics_.set(Metric::kTermsStored, static_cast<uint64_t>(*terms));
   return {};

@@ -28,7 +28,7 @@ void add_to(std::vector<CoverageDelta>& days, const CoverageDelta& delta) {
 Result<std::optional<int64_t>> Outage::last_counted(const Digest& term) {
   if (const auto found = alerted_.find(term); found != alerted_.end())
     return std::optional(found->second);
-  auto stored = store_->last_counted(term);
+  auto stored = store_->terms().last_counted(term);
   return stored ? *stored : std::nullopt;
 }
 

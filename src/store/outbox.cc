@@ -2,7 +2,6 @@
 #include "preload/store/outbox.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
@@ -18,17 +17,6 @@ std::string exact(std::string_view text) {
   return unescaped(text).value_or(std::string(text));
 }
 
-std::vector<std::string> context_from(std::string_view text) {
-  std::vector<std::string> context;
-  const auto values = nlohmann::json::parse(text, nullptr, false);
-  if (!values.is_array())
-    return context;
-  for (const auto& value : values)
-    if (value.is_string())
-      context.push_back(exact(value.get_ref<const std::string&>()));
-  return context;
-}
-
 // Columns of alert_outbox.sql.
 enum Column : int {
   kId,
@@ -42,7 +30,6 @@ enum Column : int {
   kVariable,
   kValue,
   kValueBytes,
-  kContext,
   kExecId,
   kEventAt,
   kPid,
@@ -59,7 +46,6 @@ Term term_from(const Cursor& row) {
               term.digest.begin());
   term.variable = exact(row.text(kVariable));
   term.value = row.text(row.is_null(kValueBytes) ? kValue : kValueBytes);
-  term.context = context_from(row.text(kContext));
   return term;
 }
 

@@ -22,6 +22,12 @@ class SqliteCategory final : public std::error_category {
   }
 };
 
+// The value is the extended result code.
+const std::error_category& sqlite_category() {
+  static const SqliteCategory category;
+  return category;
+}
+
 int primary(int code) {
   return code & 0xff;
 }
@@ -43,11 +49,6 @@ int retry_recovery(Call&& call) {
 
 }  // namespace
 
-const std::error_category& sqlite_category() {
-  static const SqliteCategory category;
-  return category;
-}
-
 bool is_corrupt(const Error& error) {
   if (error.code.category() != sqlite_category())
     return false;
@@ -62,36 +63,28 @@ Error corrupt(std::string context) {
 Cursor::Cursor(Database& database, std::string_view sql)
     : database_(&database) {
   if (auto statement = database.prepared(sql))
-    statement_ = *statement;
+    statement_.reset(*statement);
   else
     unprepared_ = std::move(statement.error());
 }
 
-Cursor::Cursor(Cursor&& other) noexcept
-    : database_(other.database_),
-      statement_(std::exchange(other.statement_, nullptr)),
-      unprepared_(std::move(other.unprepared_)),
-      started_(other.started_) {}
-
-Cursor::~Cursor() {
-  if (statement_ == nullptr)
-    return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+void Cursor::Reset::operator()(sqlite3_stmt* statement) const {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
 }
 
 Result<bool> Cursor::next() {
   if (unprepared_)
     return tl::unexpected(*unprepared_);
-  if (!started_ && sqlite3_stmt_readonly(statement_) == 0) {
+  if (!started_ && sqlite3_stmt_readonly(statement_.get()) == 0) {
     if (const Status ready = database_->before_write(); !ready)
       return tl::unexpected(ready.error());
   }
   started_ = true;
   const int code = retry_recovery([&] {
-    const int stepped = sqlite3_step(statement_);
+    const int stepped = sqlite3_step(statement_.get());
     if (stepped == SQLITE_READONLY_RECOVERY)
-      sqlite3_reset(statement_);
+      sqlite3_reset(statement_.get());
     return stepped;
   });
   if (code == SQLITE_ROW || code == SQLITE_DONE)
@@ -100,29 +93,25 @@ Result<bool> Cursor::next() {
 }
 
 int64_t Cursor::integer(int column) const {
-  return sqlite3_column_int64(statement_, column);
+  return sqlite3_column_int64(statement_.get(), column);
 }
 
 std::string_view Cursor::text(int column) const {
   // For text too: sqlite3_column_text() would only add a NUL.
-  const void* bytes = sqlite3_column_blob(statement_, column);
+  const void* bytes = sqlite3_column_blob(statement_.get(), column);
   const auto size =
-      static_cast<size_t>(sqlite3_column_bytes(statement_, column));
+      static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column));
   return bytes == nullptr
              ? std::string_view()
              : std::string_view(static_cast<const char*>(bytes), size);
 }
 
 bool Cursor::is_null(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 
 int Cursor::columns() const {
-  return sqlite3_column_count(statement_);
-}
-
-std::string_view Cursor::name(int column) const {
-  return sqlite3_column_name(statement_, column);
+  return sqlite3_column_count(statement_.get());
 }
 
 std::string_view Cursor::bytes_of(const Digest& digest) {
@@ -130,25 +119,21 @@ std::string_view Cursor::bytes_of(const Digest& digest) {
   return {static_cast<const char*>(bytes), digest.size()};
 }
 
-// A value that cannot be bound stays NULL, and no column that matters takes
-// NULL: the run fails.
-void Cursor::bind_null(int index) {
-  sqlite3_bind_null(statement_, index);
-}
-
 void Cursor::bind_integer(int index, int64_t value) {
-  sqlite3_bind_int64(statement_, index, value);
+  sqlite3_bind_int64(statement_.get(), index, value);
 }
 
 void Cursor::bind_text(int index, std::string_view value) {
   // An empty view may have no address, which SQLite would take for NULL.
-  sqlite3_bind_text64(statement_, index, value.empty() ? "" : value.data(),
-                      value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_.get(), index,
+                      value.empty() ? "" : value.data(), value.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
 void Cursor::bind_blob(int index, std::string_view value) {
-  sqlite3_bind_blob64(statement_, index, value.empty() ? "" : value.data(),
-                      value.size(), SQLITE_TRANSIENT);
+  sqlite3_bind_blob64(statement_.get(), index,
+                      value.empty() ? "" : value.data(), value.size(),
+                      SQLITE_TRANSIENT);
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,

@@ -4,7 +4,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <type_traits>
 
 #include "preload/base/text.h"
 #include "preload/sql.h"
@@ -55,7 +54,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path,
 }
 
 Status Store::prepare() {
-  return within([this]() -> Status {
+  return database_.transact([this]() -> Status {
     // Alerts whose look-ups an earlier run did not finish.
     Status done = database_.run(sql::statements_alert_all_ready);
     if (done)
@@ -97,14 +96,8 @@ Result<bool> Store::reached(Milestone milestone) {
 }
 
 Status Store::set_reached(Milestone milestone) {
-  return within([&]() -> Status {
-    return database_.run(sql::statements_meta_add, key_of(milestone),
-                         clock_.wall_us());
-  });
-}
-
-Result<int64_t> Store::count_of(Verdict verdict) {
-  return terms_.count_of(verdict);
+  return database_.run(sql::statements_meta_add, key_of(milestone),
+                       clock_.wall_us());
 }
 
 // ---- Transactions
@@ -132,72 +125,45 @@ void Store::rollback() {
   lists_.rollback();
 }
 
-// Runs `body`, which gives a Status or Result, in the open transaction or in
-// one of its own.
-template <class Body>
-std::invoke_result_t<Body> Store::within(Body&& body) {
-  if (database_.in_transaction())
-    return body();
-  if (Status begun = begin(); !begun)
-    return tl::unexpected(begun.error());
-  auto result = body();
-  if (result)
-    if (Status done = commit(); !done)
-      result = tl::unexpected(done.error());
-  if (!result)
-    rollback();
-  return result;
-}
-
 // ---- Execs and alerts
-
-Result<std::optional<int64_t>> Store::last_counted(const Digest& term) {
-  return terms_.last_counted(term);
-}
-
-Result<bool> Store::stored(const Digest& term) {
-  return terms_.stored(term);
-}
 
 Result<std::vector<Alert>> Store::record(const ExecEventPtr& event,
                                          std::span<const Decision> decisions,
                                          const AlertSeverity& severity) {
-  return within([&]() -> Result<std::vector<Alert>> {
-    std::vector<Alert> alerts;
-    std::optional<int64_t> exec_id;
-    if (Status noted = terms_.note_users(*event); !noted)
-      return tl::unexpected(noted.error());
-    for (const Decision& decision : decisions) {
-      if (decision.verdict == Verdict::kFlooded)
-        continue;
-      const Result<int64_t> term_id = terms_.record(*event, decision);
-      if (!term_id)
-        return tl::unexpected(term_id.error());
-      if (event->origin == Origin::kUnaudited)
-        lists_.add_unaudited(*term_id, *event);
-      if (decision.verdict != Verdict::kNew &&
-          decision.verdict != Verdict::kCapped)
-        continue;
-      if (!exec_id) {
-        const Result<int64_t> added = database_.insert(
-            sql::statements_alert_exec_add, event->time_us, event->pid,
-            audit_id(*event), escaped(event->executable),
-            escaped(command_line(event->argv)), event->uid, event->auid,
-            to_string(event->capture), to_json(*event));
-        if (!added)
-          return tl::unexpected(added.error());
-        exec_id = *added;
-      }
-      Alert& alert = alerts.emplace_back();
-      alert.term = decision.term;
-      alert.capped = decision.verdict == Verdict::kCapped;
-      if (!alert.capped)
-        alert.event = event_for(decision.term, event);
-      if (auto added = add_alert(alert, *term_id, exec_id, severity); !added)
+  std::vector<Alert> alerts;
+  std::optional<int64_t> exec_id;
+  if (Status noted = terms_.note_users(*event); !noted)
+    return tl::unexpected(noted.error());
+  for (const Decision& decision : decisions) {
+    if (decision.verdict == Verdict::kFlooded)
+      continue;
+    const Result<int64_t> term_id = terms_.record(*event, decision);
+    if (!term_id)
+      return tl::unexpected(term_id.error());
+    if (event->origin == Origin::kUnaudited)
+      lists_.add_unaudited(*term_id, *event);
+    if (decision.verdict != Verdict::kNew &&
+        decision.verdict != Verdict::kCapped)
+      continue;
+    if (!exec_id) {
+      const Result<int64_t> added = database_.insert(
+          sql::statements_alert_exec_add, event->time_us, event->pid,
+          audit_id(*event), escaped(event->executable),
+          escaped(command_line(event->argv)), event->uid, event->auid,
+          to_string(event->capture), to_json(*event));
+      if (!added)
         return tl::unexpected(added.error());
+      exec_id = *added;
     }
-    return alerts;
-  });
+    Alert& alert = alerts.emplace_back();
+    alert.term = decision.term;
+    alert.capped = decision.verdict == Verdict::kCapped;
+    if (!alert.capped)
+      alert.event = event_for(decision.term, event);
+    if (auto added = add_alert(alert, *term_id, exec_id, severity); !added)
+      return tl::unexpected(added.error());
+  }
+  return alerts;
 }
 
 Result<Alert> Store::record_summary(const std::string& summary,
@@ -205,10 +171,8 @@ Result<Alert> Store::record_summary(const std::string& summary,
   Alert alert;
   alert.kind = AlertKind::kSummary;
   alert.summary = summary;
-  return within([&] {
-    return add_alert(alert, std::nullopt, std::nullopt, severity)
-        .map([&](int64_t /*id*/) { return alert; });
-  });
+  return add_alert(alert, std::nullopt, std::nullopt, severity)
+      .map([&](int64_t /*id*/) { return alert; });
 }
 
 // Only a new term's alert that will be sent waits for its facts.
@@ -233,63 +197,45 @@ Status Store::set_ready(int64_t alert_id, const AlertFacts* facts) {
   std::optional<std::string> json;
   if (facts != nullptr)
     json = to_json(*facts);
-  return within([&]() -> Status {
-    return database_.run(sql::statements_alert_ready, alert_id, json);
-  });
+  return database_.run(sql::statements_alert_ready, alert_id, json);
 }
 
 Status Store::set_direct(int64_t alert_id) {
-  return within([&]() -> Status {
-    return database_.run(sql::statements_alert_direct, alert_id);
-  });
+  return database_.run(sql::statements_alert_direct, alert_id);
 }
 
 Status Store::set_sinks(std::span<const std::string> names) {
-  return within([&]() -> Status {
-    const std::vector<std::string> list(names.begin(), names.end());
-    Status done =
-        database_.run(sql::statements_sink_remove, nlohmann::json(list).dump());
-    for (const std::string& name : names)
-      if (done)
-        done = database_.run(sql::statements_sink_configure, name);
-    return done;
-  });
+  const std::vector<std::string> list(names.begin(), names.end());
+  Status done =
+      database_.run(sql::statements_sink_remove, nlohmann::json(list).dump());
+  for (const std::string& name : names)
+    if (done)
+      done = database_.run(sql::statements_sink_configure, name);
+  return done;
 }
 
 Status Store::set_position(const std::string& sink, int64_t alert_id) {
-  return within([&]() -> Status {
-    return database_.run(sql::statements_sink_position, sink, alert_id);
-  });
+  return database_.run(sql::statements_sink_position, sink, alert_id);
 }
 
-// ---- Users, missed execs, counts
-
-Status Store::note_user(uint32_t uid, const std::string& name) {
-  return within([&] { return terms_.note_user(uid, name); });
-}
+// ---- Missed execs, counts
 
 Status Store::record_missed(const ExecEvent& event) {
-  return within([&]() -> Status {
-    lists_.add_missed(event);
-    return terms_.note_users(event);
-  });
+  lists_.add_missed(event);
+  return terms_.note_users(event);
 }
 
 Status Store::add_coverage(const CoverageDelta& delta) {
-  return within([&]() -> Status {
-    return database_.run(sql::statements_coverage_add, delta.day,
-                         delta.captured_at_exec, delta.captured_late,
-                         delta.unaudited, delta.missed[0], delta.missed[1],
-                         delta.missed[2], delta.missed[3]);
-  });
+  return database_.run(sql::statements_coverage_add, delta.day,
+                       delta.captured_at_exec, delta.captured_late,
+                       delta.unaudited, delta.missed[0], delta.missed[1],
+                       delta.missed[2], delta.missed[3]);
 }
 
 Status Store::add_exception_hits(const std::string& text, uint64_t hits,
                                  int64_t last_hit_us) {
-  return within([&]() -> Status {
-    return database_.run(sql::statements_exception_add, escaped(text), hits,
-                         last_hit_us);
-  });
+  return database_.run(sql::statements_exception_add, escaped(text), hits,
+                       last_hit_us);
 }
 
 Result<int64_t> Store::term_count() {
@@ -333,7 +279,7 @@ Result<size_t> Store::prune(int64_t before_us, size_t limit) {
   // What waits may be a sighting that keeps a row.
   if (Status written = write_batches(); !written)
     return tl::unexpected(written.error());
-  return within([&]() -> Result<size_t> {
+  return database_.transact([&]() -> Result<size_t> {
     size_t deleted = 0;
     for (const std::string_view sql : kPrune) {
       if (deleted >= limit)

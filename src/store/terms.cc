@@ -2,7 +2,7 @@
 #include "preload/store/terms.h"
 
 #include <algorithm>
-#include <functional>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -25,23 +25,10 @@ constexpr int64_t kDayMicros = 86'400'000'000;
 
 // The state of a term after a verdict that changes it.
 std::string_view state_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kNew:
-      return "alerted";
-    case Verdict::kCapped:
-      return "capped";
-    case Verdict::kExcepted:
-      return "excepted";
-    case Verdict::kLearned:
-      return "learned";
-    case Verdict::kBaseline:
-      return "baseline";
-    case Verdict::kKnown:
-    case Verdict::kRecorded:
-    case Verdict::kFlooded:
-      return "recorded";
-  }
-  return "recorded";
+  constexpr std::array<std::string_view, 8> kByVerdict{
+      "recorded", "alerted",  "capped",   "excepted",
+      "learned",  "baseline", "recorded", "recorded"};
+  return kByVerdict.at(static_cast<size_t>(verdict));
 }
 
 std::optional<std::string> context_of(const Term& term) {
@@ -53,21 +40,25 @@ std::optional<std::string> context_of(const Term& term) {
   return values.dump();
 }
 
-std::optional<int64_t> unless_never(int64_t time_us) {
-  return time_us == kNever ? std::nullopt : std::optional(time_us);
-}
-
 }  // namespace
 
-size_t Terms::PlaceHash::operator()(const Place& place) const {
-  const size_t path = std::hash<std::string>{}(place.executable);
-  const auto numbers = static_cast<size_t>(place.term_id) * 31 + place.uid;
-  return path ^ (numbers * 0x9e3779b97f4a7c15U);
+void Terms::Seen::add(const Seen& more) {
+  if (count == 0)
+    first_seen_us = more.first_seen_us;
+  count += more.count;
+  last_seen_us = std::max(last_seen_us, more.last_seen_us);
+  last_counted_us = std::max(last_counted_us, more.last_counted_us);
+}
+
+Terms::Known* Terms::remember(const Digest& digest, const Known& known) {
+  if (known_.size() >= kCached)
+    known_.clear();
+  return &known_.emplace(digest, known).first->second;
 }
 
 Result<Terms::Known*> Terms::find(const Digest& digest) {
-  if (Known* known = known_.find(digest))
-    return known;
+  if (const auto hit = known_.find(digest); hit != known_.end())
+    return &hit->second;
   std::optional<Known> known;
   const auto take = [&](const Cursor& row) {
     known = {row.integer(0), row.is_null(1) ? kNever : row.integer(1)};
@@ -78,15 +69,28 @@ Result<Terms::Known*> Terms::find(const Digest& digest) {
     return tl::unexpected(found.error());
   if (!known)
     return nullptr;
-  known->last_counted_us = std::max(
-      known->last_counted_us, terms_seen_.last_counted_us(known->term_id));
-  return known_.insert(digest, *known);
+  known->last_counted_us =
+      std::max(known->last_counted_us, last_waiting_us(known->term_id));
+  return remember(digest, *known);
+}
+
+// The last sighting that counts as history, of those not in the database.
+int64_t Terms::last_waiting_us(int64_t term_id) const {
+  int64_t last = kNever;
+  if (const auto places = waiting_.find(term_id); places != waiting_.end())
+    for (const auto& [place, seen] : places->second)
+      last = std::max(last, seen.last_counted_us);
+  for (const Sighting& sighting : open_)
+    if (sighting.term_id == term_id)
+      last = std::max(last, sighting.seen.last_counted_us);
+  return last;
 }
 
 Result<std::optional<int64_t>> Terms::last_counted(const Digest& digest) {
-  return find(digest).map([](const Known* known) {
-    return known == nullptr ? std::nullopt
-                            : unless_never(known->last_counted_us);
+  return find(digest).map([](const Known* known) -> std::optional<int64_t> {
+    if (known == nullptr || known->last_counted_us == kNever)
+      return std::nullopt;
+    return known->last_counted_us;
   });
 }
 
@@ -113,8 +117,7 @@ Result<Terms::Known*> Terms::insert(const ExecEvent& event,
       counts ? std::optional(event.time_us) : std::nullopt,
       escaped(event.executable), event.uid);
   return row.map([&](int64_t term_id) {
-    return known_.insert(term.digest,
-                         {term_id, counts ? event.time_us : kNever});
+    return remember(term.digest, {term_id, counts ? event.time_us : kNever});
   });
 }
 
@@ -126,16 +129,16 @@ Result<int64_t> Terms::record(const ExecEvent& event,
 
   const Verdict verdict = decision.verdict;
   const bool counts = counts_as_history(verdict);
-  const Seen seen = Seen::once(event.time_us, counts);
-  Place place{0, event.executable, event.uid, quota_owner_of(event)};
-  bool batched = false;
+  const Seen seen{1, event.time_us, event.time_us,
+                  counts ? event.time_us : kNever};
+  Place place{event.executable, event.uid, quota_owner_of(event)};
+  bool waits = false;
   if (*known == nullptr) {
     known = insert(event, decision);
     if (!known)
       return tl::unexpected(known.error());
   } else if (verdict == Verdict::kKnown || !counts) {
-    terms_seen_.add((*known)->term_id, seen);
-    batched = true;
+    waits = true;
   } else {
     const Status renewed =
         database_.run(sql::statements_term_renew, (*known)->term_id,
@@ -145,24 +148,23 @@ Result<int64_t> Terms::record(const ExecEvent& event,
   }
   (*known)->last_counted_us =
       std::max((*known)->last_counted_us, seen.last_counted_us);
-  place.term_id = (*known)->term_id;
-  if (batched) {
-    path_bytes_ += place.executable.size();
-    sightings_seen_.add(std::move(place), seen);
-  } else if (Status done = write_sighting(place, seen); !done) {
+  const int64_t term_id = (*known)->term_id;
+  if (waits)
+    open_.push_back({term_id, std::move(place), seen});
+  else if (Status done = write_sighting(term_id, place, seen); !done)
     return tl::unexpected(done.error());
-  }
-  return (*known)->term_id;
+  return term_id;
 }
 
-Status Terms::write_sighting(const Place& place, const Seen& seen) {
+Status Terms::write_sighting(int64_t term_id, const Place& place,
+                             const Seen& seen) {
   const std::string executable = escaped(place.executable);
   if (Status updated =
-          database_.run(sql::statements_sighting_seen, place.term_id,
-                        executable, place.uid, seen.count, seen.last_seen_us);
+          database_.run(sql::statements_sighting_seen, term_id, executable,
+                        place.uid, seen.count, seen.last_seen_us);
       !updated || database_.changes() != 0)
     return updated;
-  const Result<int64_t*> rows = rows_of(place.term_id);
+  const Result<int64_t*> rows = rows_of(term_id);
   if (!rows)
     return tl::unexpected(rows.error());
   if (**rows >= kSightingsPerTerm)
@@ -172,7 +174,7 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
     ++refused_;
     return {};
   }
-  if (Status added = database_.run(sql::statements_sighting_add, place.term_id,
+  if (Status added = database_.run(sql::statements_sighting_add, term_id,
                                    executable, place.uid, seen.count,
                                    seen.first_seen_us, seen.last_seen_us);
       !added)
@@ -182,11 +184,15 @@ Status Terms::write_sighting(const Place& place, const Seen& seen) {
 }
 
 Result<int64_t*> Terms::rows_of(int64_t term_id) {
-  if (int64_t* rows = rows_.find(term_id))
-    return rows;
+  if (const auto hit = rows_.find(term_id); hit != rows_.end())
+    return &hit->second;
   return database_
       .integer(sql::statements_sighting_count, term_id, kSightingsPerTerm)
-      .map([&](int64_t count) { return rows_.insert(term_id, count); });
+      .map([&](int64_t count) {
+        if (rows_.size() >= kCached)
+          rows_.clear();
+        return &rows_.emplace(term_id, count).first->second;
+      });
 }
 
 bool Terms::charge(QuotaOwner owner, uint64_t bytes, int64_t now_us) {
@@ -229,13 +235,20 @@ Status Terms::note_user(uint32_t uid, const std::string& name) {
 }
 
 void Terms::commit() {
-  terms_seen_.commit();
-  sightings_seen_.commit();
+  for (Sighting& sighting : open_) {
+    const auto [entry, added] =
+        waiting_[sighting.term_id].try_emplace(std::move(sighting.place));
+    entry->second.add(sighting.seen);
+    if (added) {
+      ++places_;
+      path_bytes_ += entry->first.executable.size();
+    }
+  }
+  open_.clear();
 }
 
 void Terms::rollback() {
-  terms_seen_.rollback();
-  sightings_seen_.rollback();
+  open_.clear();
   forget();
 }
 
@@ -246,22 +259,28 @@ void Terms::forget() {
 }
 
 Status Terms::write() {
-  Status done = terms_seen_.write([this](int64_t row,
-                                         const Seen& seen) -> Status {
-    return database_.run(sql::statements_term_seen, row, seen.count,
-                         seen.last_seen_us, unless_never(seen.last_counted_us));
-  });
-  if (done)
-    done = sightings_seen_.write([this](const Place& place, const Seen& seen) {
-      return write_sighting(place, seen);
-    });
-  return done;
+  for (const auto& [term_id, places] : waiting_) {
+    Seen all;
+    for (const auto& [place, seen] : places) {
+      if (Status done = write_sighting(term_id, place, seen); !done)
+        return done;
+      all.add(seen);
+    }
+    std::optional<int64_t> last_counted_us;
+    if (all.last_counted_us != kNever)
+      last_counted_us = all.last_counted_us;
+    if (Status done =
+            database_.run(sql::statements_term_seen, term_id, all.count,
+                          all.last_seen_us, last_counted_us);
+        !done)
+      return done;
+  }
+  return {};
 }
 
 void Terms::clear() {
-  terms_seen_.clear();
-  sightings_seen_.clear();
-  path_bytes_ = 0;
+  waiting_.clear();
+  places_ = path_bytes_ = 0;
 }
 
 }  // namespace preload

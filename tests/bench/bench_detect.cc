@@ -6,7 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include "preload/base/config.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 #include "support/events.h"
 #include "support/fake_history.h"
 

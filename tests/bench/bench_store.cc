@@ -18,14 +18,17 @@ void store(benchmark::State& state, bool known) {
   const auto store = must(Store::open(dir / "history.db", clock));
   record(*store, exec_event("/tmp/known.so"), Verdict::kNew);
   uint64_t serial = 0;
+  const auto sees = [&](const std::string& value, Verdict verdict) {
+    const Decision made = decision(value, verdict);
+    must(store->record(shared(exec_event(value)), {&made, 1}, kMark));
+  };
   for ([[maybe_unused]] auto _ : state) {
     must(store->begin());
     for (int64_t i = 0; i < state.range(0); ++i) {
       if (known)
-        record(*store, exec_event("/tmp/known.so"), Verdict::kKnown);
+        sees("/tmp/known.so", Verdict::kKnown);
       else
-        record(*store, exec_event("/tmp/" + std::to_string(++serial)),
-               Verdict::kNew);
+        sees("/tmp/" + std::to_string(++serial), Verdict::kNew);
     }
     must(store->commit());
   }

@@ -57,7 +57,7 @@ class Recorder final : public ExecHandler {
     must(store_->begin());
     for (const ExecEventPtr& event : events_) {
       const auto decisions =
-          must(rule_.decide(*event, clock_.wall_us(), *store_));
+          must(rule_.decide(*event, clock_.wall_us(), store_->terms()));
       must(store_->record(event, decisions, kMark));
     }
     must(store_->commit());

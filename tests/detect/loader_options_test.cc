@@ -23,7 +23,9 @@ std::vector<EnvVar> options(const std::string& executable,
   event.executable = executable;
   event.argv = std::move(argv);
   event.no_interpreter = no_interpreter;
-  return loader_options(event);
+  const auto result =
+      loader_event(event, [](std::string_view) { return true; });
+  return result ? result->env : std::vector<EnvVar>();
 }
 
 using Vars = std::vector<EnvVar>;

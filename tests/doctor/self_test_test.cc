@@ -42,8 +42,10 @@ class SelfTesting : public testing::Test {
   std::vector<Alert> store(const ExecEvent& event, Verdict verdict) {
     const std::vector<Decision> decisions{
         decision(event.env[0].value, verdict)};
+    EXPECT_TRUE(store_->begin().has_value());
     auto alerts = store_->record(shared(event), decisions, {"low", 21});
     EXPECT_TRUE(alerts.has_value());
+    EXPECT_TRUE(store_->commit().has_value());
     return std::move(*alerts);
   }
   // Stores what the program's exec leads to; sends the alert or not.

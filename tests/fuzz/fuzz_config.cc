@@ -6,7 +6,7 @@
 #include "fuzz.h"
 #include "preload/base/config.h"
 #include "preload/base/text.h"
-#include "preload/detect/rule.h"
+#include "preload/detect/new_terms.h"
 
 namespace preload {
 namespace {

@@ -28,7 +28,7 @@ class ExecListsTest : public testing::Test {
 
 TEST_F(ExecListsTest, KeepsTheLatest) {
   for (int32_t pid = 1; pid <= 12'345; ++pid) {
-    must(store_->record_missed(missed(pid)));
+    record_missed(*store_, missed(pid));
     record(*store_, unaudited_event("v", pid),
            pid == 1 ? Verdict::kNew : Verdict::kKnown);
     if (pid % 500 == 0)
@@ -44,10 +44,10 @@ TEST_F(ExecListsTest, KeepsTheLatest) {
 }
 
 TEST_F(ExecListsTest, ShowsWhatIsKnown) {
-  must(store_->record_missed(missed(5)));
+  record_missed(*store_, missed(5));
   ExecEvent long_one = missed(6);
   long_one.argv = {"id", std::string(5000, '\x01')};
-  must(store_->record_missed(long_one));
+  record_missed(*store_, long_one);
   must(store_->flush());
   EXPECT_EQ(rows(path_, "SELECT * FROM missed_execs")[0],
             (std::vector<std::string>{"2026-11-24T01:47:59.068Z", "denied",
@@ -58,7 +58,7 @@ TEST_F(ExecListsTest, ShowsWhatIsKnown) {
 
 TEST_F(ExecListsTest, WaitsInMemoryWithinABound) {
   for (int32_t pid = 1; pid <= 5000; ++pid)
-    must(store_->record_missed(missed(pid)));
+    record_missed(*store_, missed(pid));
   EXPECT_EQ(ask("SELECT count(*) FROM missed_execs"), "0");
   must(store_->flush());
   EXPECT_EQ(rows(path_, "SELECT count(*), min(pid) FROM missed_execs"),
@@ -66,14 +66,14 @@ TEST_F(ExecListsTest, WaitsInMemoryWithinABound) {
 }
 
 TEST_F(ExecListsTest, ARollbackTakesItsOwnAndNothingElse) {
-  must(store_->record_missed(missed(1)));
+  record_missed(*store_, missed(1));
   must(store_->begin());
-  must(store_->record_missed(missed(2)));
-  must(store_->record_missed(missed(3)));
+  record_missed(*store_, missed(2));
+  record_missed(*store_, missed(3));
   store_->rollback();
   must(store_->flush());
   must(store_->begin());
-  must(store_->record_missed(missed(4)));
+  record_missed(*store_, missed(4));
   must(store_->commit());
   must(store_->flush());
   EXPECT_EQ(ask("SELECT group_concat(pid) FROM missed_execs"), "1,4");
@@ -81,7 +81,7 @@ TEST_F(ExecListsTest, ARollbackTakesItsOwnAndNothingElse) {
 
 TEST_F(ExecListsTest, OldOnesArePruned) {
   record(*store_, unaudited_event("v", 1), Verdict::kNew);
-  must(store_->record_missed(missed(2)));
+  record_missed(*store_, missed(2));
   while (must(store_->prune(kEventTime, 10)) != 0) {
   }
   must(store_->flush());

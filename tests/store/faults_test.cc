@@ -164,12 +164,14 @@ TEST(Faults, CountsWaitWithinABoundWhileTheDiskIsFull) {
   int refused = 0;
   for (int i = 0; i < kTerms; ++i) {
     const Decision made = decision(value_number(i), Verdict::kKnown);
-    if (store->record(shared(exec_event(value_number(i))), {&made, 1}, kMark))
+    if (store->begin()) {
+      must(store->record(shared(exec_event(value_number(i))), {&made, 1},
+                         kMark));
+      must(store->commit());
       ++taken;
-    else
-      ++refused;
-    if (refused == 5)
+    } else if (++refused == 5) {
       break;
+    }
   }
   EXPECT_GT(refused, 0) << "memory has a bound";
   EXPECT_GT(taken, 10'000);

@@ -34,11 +34,14 @@ class Flood : public testing::Test {
     return event;
   }
 
-  // As the store thread does it, in the open transaction.
+  // As the store thread does it.
   std::vector<Alert> process(ExecEvent event) {
     event.time_us = clock_.wall_us();
-    const auto decisions = must(rule_.decide(event, clock_.wall_us(), *store_));
-    return must(store_->record(shared(event), decisions, kMark));
+    const auto decisions =
+        must(rule_.decide(event, clock_.wall_us(), store_->terms()));
+    return transact(*store_, [&] {
+      return store_->record(shared(event), decisions, kMark);
+    });
   }
   static size_t pending(const std::vector<Alert>& alerts) {
     size_t count = 0;
@@ -128,7 +131,7 @@ TEST_F(Flood, ProgramsMadeUpForEachExecFillNoMoreThanAShare) {
     must(store_->commit());
     must(store_->flush());
     must(store_->maintain());
-    refused += store_->take_refused_sightings();
+    refused += store_->terms().take_refused();
     must(store_->begin());
   }
   // Another user's is still kept.

@@ -43,7 +43,7 @@ TEST(Growth, AMillionExecsOfKnownValuesStayBelowTwoMegabytes) {
     event.executable = programs[static_cast<size_t>(i / kValues % kPrograms)];
     event.time_us += kSecond;
     must(store->begin());
-    must(store->last_counted(made.term.digest));
+    must(store->terms().last_counted(made.term.digest));
     must(store->record(shared(event), {&made, 1}, kMark));
     must(store->commit());
     made.verdict = Verdict::kKnown;

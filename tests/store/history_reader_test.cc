@@ -32,7 +32,6 @@ TEST(Inspect, LooksAtARunningStore) {
   EXPECT_EQ(must(history.term_count()), 3);
   EXPECT_EQ(must(history.pending_alerts()).count, 2);
   EXPECT_EQ(must(history.pending_alerts()).oldest_us, begun);
-  EXPECT_EQ(must(history.created_at_us()), begun);
   must(history.check_integrity());
   const auto hits = must(history.exception_hits());
   ASSERT_EQ(hits.size(), 2U);
@@ -84,27 +83,6 @@ TEST(Inspect, FindsOnlyTermsThatAreNewer) {
   EXPECT_FALSE(find(found->term_id, value));
   EXPECT_FALSE(find(before, "/before"));
   EXPECT_FALSE(find(before, value, "LD_AUDIT"));
-}
-
-TEST(Inspect, GivesOneDaysCoverage) {
-  FakeClock clock;
-  TempDir dir;
-  const auto store = must(Store::open(dir / "history.db", clock));
-  CoverageDelta delta;
-  delta.day = 20000;
-  delta.captured_at_exec = 90;
-  delta.captured_late = 5;
-  delta.unaudited = 2;
-  delta.missed = {1, 0, 2, 0};
-  must(store->add_coverage(delta));
-  HistoryReader history = must(HistoryReader::open(dir / "history.db"));
-  const auto day = must(history.coverage_of(20000));
-  ASSERT_TRUE(day);
-  EXPECT_EQ(day->captured_at_exec, 90);
-  EXPECT_EQ(day->captured_late, 5);
-  EXPECT_EQ(day->unaudited, 2);
-  EXPECT_EQ(day->missed, 3);
-  EXPECT_FALSE(must(history.coverage_of(20001)));
 }
 
 TEST(Inspect, SaysWhatIsWrong) {

@@ -92,7 +92,8 @@ TEST_F(OutboxTest, ALargeEnvironmentIsStoredOnce) {
     decisions.push_back(
         decision(value, i < 100 ? Verdict::kNew : Verdict::kCapped));
   }
-  const auto alerts = must(store_->record(shared(event), decisions, kMark));
+  const auto alerts = transact(
+      *store_, [&] { return store_->record(shared(event), decisions, kMark); });
   ASSERT_EQ(alerts.size(), 300U);
   for (int i = 0; i < 300; ++i) {
     const Alert& alert = alerts[static_cast<size_t>(i)];
@@ -182,8 +183,8 @@ TEST_F(OutboxTest, NamesThatWereLookedUpAreTheAlerts) {
   event.user.clear();
   event.login_user.clear();
   record(*store_, event, Verdict::kNew);
-  must(store_->note_user(event.uid, "bob"));
-  must(store_->note_user(event.auid, "alice"));
+  must(store_->terms().note_user(event.uid, "bob"));
+  must(store_->terms().note_user(event.auid, "alice"));
   const auto alerts = queued(*store_, path_);
   ASSERT_EQ(alerts.size(), 1U);
   EXPECT_EQ(alerts[0].event->user, "bob");

@@ -52,7 +52,7 @@ class Queries : public testing::Test {
     must(store_->add_coverage({today / kDayUs, 95, 0, 0, {3, 1, 1, 0}}));
     ExecEvent missed = exec_event("", 5, today);
     missed.capture = Capture::kNone;
-    must(store_->record_missed(missed));
+    record_missed(*store_, missed);
     must(store_->flush());
   }
 

@@ -30,7 +30,7 @@ TEST_F(Sqlite, BindsWhatItIsGiven) {
                         "o TEXT, d BLOB) STRICT"));
   const std::string hostile = "'); DROP TABLE t; --\x01\xff";
   must(database->run("INSERT INTO t VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                     UINT64_MAX, "", Blob{hostile}, nullptr,
+                     UINT64_MAX, "", Blob{hostile}, std::optional<int>(),
                      std::optional<std::string>("o"), sha256("x")));
   Cursor row = database->query("SELECT *, typeof(s) FROM t");
   ASSERT_TRUE(must(row.next()));
@@ -54,7 +54,7 @@ TEST_F(Sqlite, ErrorsNameTheFileAndTheReason) {
 
   must(database->execute("CREATE TABLE t (i INTEGER NOT NULL) STRICT"));
   constexpr std::string_view kAdd = "INSERT INTO t VALUES (?1)";
-  const Status refused = database->run(kAdd, nullptr);
+  const Status refused = database->run(kAdd, std::optional<int>());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code.value(), 1299) << "the extended code";
   EXPECT_TRUE(database->run(kAdd, 1)) << "usable again";

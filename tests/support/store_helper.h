@@ -51,11 +51,29 @@ inline std::string value_of(const std::string& path, std::string_view sql) {
 
 inline const AlertSeverity kMark{"low", 21};
 
-// One event with one decision, in a transaction of its own.
+// What `body` gives, done in the open transaction or in one of its own.
+template <class Body>
+auto transact(Store& store, Body&& body) {
+  const bool own = store.begin().has_value();
+  auto result = must(body());
+  if (own)
+    must(store.commit());
+  return result;
+}
+
+// One event with one decision.
 inline std::vector<Alert> record(Store& store, const ExecEvent& event,
                                  Verdict verdict) {
   const Decision made = decision(event.env.at(0).value, verdict);
-  return must(store.record(shared(event), {&made, 1}, kMark));
+  return transact(store, [&] {
+    return store.record(shared(event), {&made, 1}, kMark);
+  });
+}
+
+inline void record_missed(Store& store, const ExecEvent& event) {
+  transact(store, [&]() -> Result<bool> {
+    return store.record_missed(event).map([] { return true; });
+  });
 }
 
 // The one output of these tests.
@@ -77,10 +95,10 @@ inline std::vector<Alert> queued(Store& store, const std::string& path,
 
 inline std::vector<std::string> column_names(Database& database,
                                              const std::string& view) {
-  const Cursor row = database.query("SELECT * FROM " + view);
   std::vector<std::string> names;
-  for (int i = 0; i < row.columns(); ++i)
-    names.emplace_back(row.name(i));
+  for (const auto& row :
+       rows(database, "SELECT name FROM pragma_table_info('" + view + "')"))
+    names.push_back(row[0]);
   return names;
 }
 

@@ -51,7 +51,7 @@ struct Alert {
   int64_t raised_at_us = 0;
   std::string severity;
   uint32_t risk_score = 0;
-  Term term;           // kNewTerm
+  Term term;           // kNewTerm; from the outbox without its context
   ExecEventPtr event;  // kNewTerm; else null
   AlertFacts facts;
   std::string summary;  // kSummary: key=value text, safe to print as it is

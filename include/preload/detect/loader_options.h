@@ -20,23 +20,20 @@
 #include <functional>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "preload/correlate/exec_event.h"
 
 namespace preload {
 
-// The options of an exec as the variables they stand for, in the order of the
-// command line. Empty unless the program is a dynamic loader: by its file's
-// name (ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld64.so.1; or
-// libc.so, which musl's loader is), or, under any other name, a program without
-// an interpreter whose arguments are those of a loader, from the first option
-// to the program.
-[[nodiscard]] std::vector<EnvVar> loader_options(const ExecEvent& event);
-
 // The event that an exec of a loader stands for: the same with origin
-// kLoaderOption and those options as its variables whose names are `watched`.
-// Nothing when there are none.
+// kLoaderOption and, as its variables, what its options stand for, in the order
+// of the command line and as far as the name is `watched`. Nothing when there
+// are none.
+//
+// A program is a loader by its file's name (ld-linux-x86-64.so.2, ld-2.31.so,
+// ld-musl-x86_64.so.1, ld64.so.1; or libc.so, which musl's loader is), or,
+// under any other name, when it has no interpreter and its arguments are those
+// of a loader, from the first option to the program.
 [[nodiscard]] std::optional<ExecEvent> loader_event(
     const ExecEvent& event,
     const std::function<bool(std::string_view)>& watched);

@@ -63,7 +63,10 @@ class Quotas {
   static constexpr uint64_t kMaxNewBytes = uint64_t{64} << 20;
   static constexpr size_t kMaxUsers = 1024;
 
-  void set_limits(int64_t interval_us, uint32_t max_alerts);
+  void set_limits(int64_t interval_us, uint32_t max_alerts) {
+    interval_us_ = interval_us;
+    max_alerts_ = max_alerts;
+  }
 
   // Charges the event's owner with a new term of `bytes`. False: over the
   // quota, counted as flooded. `now_us` is the wall clock, here as below; it
@@ -91,7 +94,6 @@ class Quotas {
   Account& account(const QuotaOwner& owner);
   void roll(int64_t now_us);
   void end_interval(int64_t end_us);
-  void begin_interval(int64_t now_us);
 
   int64_t interval_us_ = 0;
   uint32_t max_alerts_ = 0;

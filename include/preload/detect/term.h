@@ -42,9 +42,6 @@ enum class Field : uint8_t {
   kArgs,              // process.args: the command line, only for exceptions
 };
 
-// The names of the fields of RULE.md, semantics 2.
-[[nodiscard]] std::span<const std::string_view> term_fields();
-
 // The field of that name, process.args among them.
 [[nodiscard]] std::optional<Field> parse_field(std::string_view name);
 [[nodiscard]] std::string_view to_string(Field field);

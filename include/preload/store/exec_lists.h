@@ -24,15 +24,22 @@ class ExecLists {
   static constexpr size_t kWaiting = 1000;  // rows of each kind
   static constexpr size_t kTextBytes = 1024;
 
-  void add_missed(const ExecEvent& event);
-  void add_unaudited(int64_t term_id, const ExecEvent& event);
+  void add_missed(const ExecEvent& event) { missed_.add(event, 0); }
+  void add_unaudited(int64_t term_id, const ExecEvent& event) {
+    unaudited_.add(event, term_id);
+  }
 
-  // As Counts: what is added in a transaction, and what waits for write().
-  void commit();
-  void rollback();
-  [[nodiscard]] bool empty() const;
+  // As Terms: what is added in a transaction, and what waits for write().
+  void commit() { missed_.open = unaudited_.open = 0; }
+  void rollback() {
+    missed_.rollback();
+    unaudited_.rollback();
+  }
+  [[nodiscard]] bool empty() const {
+    return missed_.rows.empty() && unaudited_.rows.empty();
+  }
   Status write(Database& database) const;
-  void clear();
+  void clear() { missed_ = unaudited_ = {}; }
 
  private:
   struct Row {
@@ -49,10 +56,9 @@ class ExecLists {
     std::deque<Row> rows;
     size_t open = 0;  // at the end: of the open transaction
 
-    void add(Row row);
+    void add(const ExecEvent& event, int64_t term_id);
     void rollback();
   };
-  static Row row_of(const ExecEvent& event);
 
   Waiting missed_;
   Waiting unaudited_;

@@ -32,7 +32,6 @@ struct HistoryFile {
   // SQLite's own locks.
   Fd lock;
   std::unique_ptr<Database> database;
-  bool created = false;
 };
 
 // Opens the history for its one writer; creates it, mode 0640, when there is

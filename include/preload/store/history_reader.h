@@ -27,13 +27,6 @@ struct PendingAlerts {
   int64_t oldest_us = 0;  // wall clock; 0 = there are none
 };
 
-struct DayCoverage {
-  int64_t captured_at_exec = 0;
-  int64_t captured_late = 0;
-  int64_t unaudited = 0;
-  int64_t missed = 0;
-};
-
 // A term, its latest alert, and how that alert's exec was seen.
 struct StoredTerm {
   int64_t term_id = 0;
@@ -53,10 +46,7 @@ class HistoryReader {
   [[nodiscard]] Result<int64_t> schema_version();
   [[nodiscard]] Result<int64_t> term_count();
   [[nodiscard]] Result<PendingAlerts> pending_alerts();
-  [[nodiscard]] Result<int64_t> created_at_us();
   [[nodiscard]] Result<std::vector<ExceptionHits>> exception_hits();
-  // Of a day since the epoch, UTC; nothing when there was no exec.
-  [[nodiscard]] Result<std::optional<DayCoverage>> coverage_of(int64_t day);
   // The greatest term_id there is; 0 = no terms.
   [[nodiscard]] Result<int64_t> last_term_id();
   // The term of `variable` and `value` (exact bytes) that was stored after the

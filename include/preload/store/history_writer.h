@@ -26,7 +26,6 @@
 #include "preload/correlate/exec_event.h"
 #include "preload/detect/alert.h"
 #include "preload/detect/new_terms.h"
-#include "preload/store/facts_wait.h"
 #include "preload/store/outage.h"
 #include "preload/store/store.h"
 #include "preload/store/store_queue.h"
@@ -149,7 +148,14 @@ class HistoryWriter {
   Outlet outlet_;
   ThreadFailed failed_;
   StoreQueue queue_;
-  FactsWait facts_wait_;
+  // Alerts that are committed and wait for the enricher's answer. At the
+  // deadline they become ready without it, so that a look-up that hangs delays
+  // neither them nor the alerts after them.
+  struct FactsWait {
+    int64_t raised_at_us = 0;
+    int64_t deadline_ns = 0;
+  };
+  std::map<int64_t, FactsWait> facts_wait_;  // by alert
   std::vector<std::shared_ptr<std::promise<void>>> barriers_;
 
   std::unique_ptr<Outage> outage_;  // null unless the database refuses

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -26,10 +27,9 @@ class Outage final : public History {
   static constexpr size_t kMaxTerms = 65'536;
   static constexpr size_t kMaxBytes = size_t{8} << 20;
 
-  Outage(Store& store, Metrics& metrics) : store_(&store), metrics_(metrics) {}
-
-  // A new database took the place of the old.
-  void set_store(Store& store) { store_ = &store; }
+  // `store` is the owner's: another one when the database is recreated.
+  Outage(const std::unique_ptr<Store>& store, Metrics& metrics)
+      : store_(store), metrics_(metrics) {}
 
   Result<std::optional<int64_t>> last_counted(const Digest& term) override;
   Result<bool> stored(const Digest& /*term*/) override { return false; }
@@ -54,7 +54,7 @@ class Outage final : public History {
  private:
   bool merge(const HistoryItem& item);
 
-  Store* store_;
+  const std::unique_ptr<Store>& store_;
   Metrics& metrics_;
   std::unordered_map<Digest, int64_t, DigestHash> alerted_;  // and when
   std::vector<HistoryItem> items_;

@@ -23,8 +23,6 @@ struct sqlite3_stmt;
 
 namespace preload {
 
-// Of errors that SQLite gave; the value is its extended result code.
-[[nodiscard]] const std::error_category& sqlite_category();
 // The content of the file is at fault: repeating will not help, another file
 // will.
 [[nodiscard]] bool is_corrupt(const Error& error);
@@ -41,12 +39,6 @@ struct Blob {
 // One run of a statement and its rows. Ends with the cursor.
 class Cursor {
  public:
-  Cursor(const Cursor&) = delete;
-  Cursor& operator=(const Cursor&) = delete;
-  Cursor(Cursor&& other) noexcept;
-  Cursor& operator=(Cursor&&) = delete;
-  ~Cursor();
-
   // Steps to the first or next row; false after the last. A statement that
   // could not be prepared is an error here.
   [[nodiscard]] Result<bool> next();
@@ -56,17 +48,20 @@ class Cursor {
   [[nodiscard]] std::string_view text(int column) const;
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] int columns() const;
-  [[nodiscard]] std::string_view name(int column) const;
 
  private:
   friend class Database;
+  // It is the database's, and can run again.
+  struct Reset {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+
   Cursor(Database& database, std::string_view sql);
-  // A bad bind shows as an error of the run.
+  // A value that cannot be bound stays NULL, and no column that matters takes
+  // NULL: the run fails.
   template <class T>
   void bind(int index, const T& value) {
-    if constexpr (std::is_same_v<T, std::nullptr_t>)
-      bind_null(index);
-    else if constexpr (std::is_integral_v<T>)
+    if constexpr (std::is_integral_v<T>)
       bind_integer(index, static_cast<int64_t>(value));
     else if constexpr (std::is_same_v<T, Blob>)
       bind_blob(index, value.bytes);
@@ -77,19 +72,16 @@ class Cursor {
   }
   template <class T>
   void bind(int index, const std::optional<T>& value) {
-    if (value)
+    if (value)  // else NULL
       bind(index, *value);
-    else
-      bind_null(index);
   }
   static std::string_view bytes_of(const Digest& digest);
-  void bind_null(int index);
   void bind_integer(int index, int64_t value);
   void bind_text(int index, std::string_view value);
   void bind_blob(int index, std::string_view value);
 
-  Database* database_;                 // outlives this
-  sqlite3_stmt* statement_ = nullptr;  // the database's; reset here
+  Database* database_;  // outlives this
+  std::unique_ptr<sqlite3_stmt, Reset> statement_;
   std::optional<Error> unprepared_;
   bool started_ = false;
 };
@@ -98,7 +90,7 @@ class Cursor {
 //
 // A statement is prepared when it is first run and kept; it runs once at a
 // time. Its ?1, ?2, ... are bound to copies of the arguments: integers, text,
-// Blob, Digest, nullptr and optionals of these.
+// Blob, Digest and optionals of these.
 class Database {
  public:
   enum class Access { kReadOnly, kReadWrite };

@@ -35,7 +35,7 @@ struct AlertSeverity {
   uint32_t risk_score = 0;
 };
 
-class Store final : public History {
+class Store {
  public:
   // Opens or creates the database at `path` and migrates it; see
   // store/history_file.h for what is refused. A damaged one gives an error
@@ -45,26 +45,24 @@ class Store final : public History {
                                              const Clock& clock,
                                              const Timing& timing = {});
   // Writes what is batched, if it can.
-  ~Store() override;
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
 
-  // True when open() created the database.
-  [[nodiscard]] bool created() const { return file_.created; }
   // When the database was created; the learning period begins there. Wall, us.
   [[nodiscard]] int64_t created_at_us() const { return created_at_us_; }
   [[nodiscard]] Result<bool> reached(Milestone milestone);
   Status set_reached(Milestone milestone);
-  // Terms that became what they are with this verdict. Looks at all terms.
-  [[nodiscard]] Result<int64_t> count_of(Verdict verdict);
   // False when the file was deleted or replaced while in use: what is stored
   // from now on is lost at the end. Open again.
   [[nodiscard]] bool in_place() const {
     return preload::in_place(file_, database_.path());
   }
 
-  // Everything between begin() and commit() is one transaction. It costs
-  // nothing while nothing new is in it (see Database::begin()). rollback() also
-  // forgets what was cached or batched in it. A call outside is a transaction
-  // of its own.
+  // Everything between begin() and commit() is one transaction, and what is
+  // recorded needs one. It costs nothing while nothing new is in it (see
+  // Database::begin()). rollback() also forgets what was cached or batched in
+  // it.
   //
   // After an error within, only rollback() helps; the store is usable then,
   // and counts batched before are still there. Not more than some thousands of
@@ -74,8 +72,8 @@ class Store final : public History {
   Status commit();
   void rollback();
 
-  Result<std::optional<int64_t>> last_counted(const Digest& term) override;
-  Result<bool> stored(const Digest& term) override;
+  // The history that decisions are made against.
+  [[nodiscard]] Terms& terms() { return terms_; }
 
   // Records an event and what was decided about its terms; gives the alerts
   // raised, with their ids: not ready yet, or capped and without their event.
@@ -100,8 +98,6 @@ class Store final : public History {
   Status set_sinks(std::span<const std::string> names);
   // A sink has taken all alerts up to this one.
   Status set_position(const std::string& sink, int64_t alert_id);
-  // The name of a user, for the views; empty: unknown.
-  Status note_user(uint32_t uid, const std::string& name);
   // Hits of an exception since the last call, for the doctor.
   Status add_exception_hits(const std::string& text, uint64_t hits,
                             int64_t last_hit_us);
@@ -119,11 +115,6 @@ class Store final : public History {
   // transaction prevents it.
   Status maintain();
 
-  // Sightings that were not kept because their owner's bytes of the day were
-  // used up; since the last call.
-  [[nodiscard]] uint64_t take_refused_sightings() {
-    return terms_.take_refused();
-  }
   // A look-up, whatever the number.
   [[nodiscard]] Result<int64_t> term_count();
 
@@ -131,8 +122,6 @@ class Store final : public History {
   Store(HistoryFile file, const Clock& clock)
       : file_(std::move(file)), clock_(clock) {}
   Status prepare();
-  template <class Body>
-  std::invoke_result_t<Body> within(Body&& body);
   Result<int64_t> add_alert(Alert& alert, std::optional<int64_t> term_id,
                             std::optional<int64_t> exec_id,
                             const AlertSeverity& severity);

@@ -104,7 +104,6 @@ class StoreQueue {
 
   // Nothing more gets in; the consumer no longer waits.
   void close() { queue_.close(); }
-  [[nodiscard]] bool closed() const { return queue_.closed(); }
 
   // True when a large item was queued since the last call: memory can be
   // returned to the system.

@@ -6,28 +6,27 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "preload/base/digest.h"
 #include "preload/base/result.h"
 #include "preload/detect/new_terms.h"
 #include "preload/detect/quotas.h"
-#include "preload/store/counts.h"
-#include "preload/store/recent_map.h"
 #include "preload/store/sqlite.h"
 
 namespace preload {
 
 // Part of the store, on its thread. What changes rows needs an open
 // transaction.
-class Terms {
+class Terms final : public History {
  public:
-  // Terms of the cache, and terms or sightings whose counts may wait.
+  // Terms of the cache, and sightings that may wait.
   static constexpr size_t kCached = 16'384;
   static constexpr size_t kBatched = 16'384;
   static constexpr size_t kBatchedPathBytes = size_t{4} << 20;
@@ -41,27 +40,27 @@ class Terms {
 
   explicit Terms(Database& database) : database_(database) {}
 
-  Result<std::optional<int64_t>> last_counted(const Digest& digest);
-  Result<bool> stored(const Digest& digest);
+  Result<std::optional<int64_t>> last_counted(const Digest& digest) override;
+  Result<bool> stored(const Digest& digest) override;
   // Records one decision of an event; gives the row of the term.
   Result<int64_t> record(const ExecEvent& event, const Decision& decision);
+  // Terms that became what they are with this verdict. Looks at all terms.
   Result<int64_t> count_of(Verdict verdict);
   // The names of the event's users, where they are known.
   Status note_users(const ExecEvent& event);
+  // The name of a user, for the views; empty: unknown.
   Status note_user(uint32_t uid, const std::string& name);
 
-  // As Counts: what is added in a transaction, and what waits for write().
+  // What the open transaction adds to the sightings that wait is kept apart
+  // until commit(), so that rollback() drops it and nothing else.
   void commit();
   void rollback();
-  [[nodiscard]] bool empty() const {
-    return terms_seen_.size() + sightings_seen_.size() == 0;
-  }
+  [[nodiscard]] bool empty() const { return waiting_.empty(); }
   // True when no more should wait.
   [[nodiscard]] bool crowded() const {
-    return terms_seen_.size() >= kBatched ||
-           sightings_seen_.size() >= kBatched ||
-           path_bytes_ >= kBatchedPathBytes;
+    return places_ >= kBatched || path_bytes_ >= kBatchedPathBytes;
   }
+  // Writes what waits; clear() when that is committed.
   Status write();
   void clear();
   // Empties the caches: rows were deleted.
@@ -70,38 +69,57 @@ class Terms {
   [[nodiscard]] uint64_t take_refused() { return std::exchange(refused_, 0); }
 
  private:
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
+
   struct Known {
     int64_t term_id = 0;
     int64_t last_counted_us = kNever;
   };
   // Where a term was seen.
   struct Place {
-    int64_t term_id = 0;
     std::string executable;
     uint32_t uid = 0;
     QuotaOwner owner;  // charged with the row
     auto operator<=>(const Place&) const = default;
   };
-  struct PlaceHash {
-    size_t operator()(const Place& place) const;
+  struct Seen {
+    int64_t count = 0;
+    int64_t first_seen_us = kNever;  // the first that was added
+    int64_t last_seen_us = kNever;
+    int64_t last_counted_us = kNever;
+
+    void add(const Seen& more);
+  };
+  struct Sighting {
+    int64_t term_id = 0;
+    Place place;
+    Seen seen;
   };
 
-  // Null when there is no such term.
+  // Null when there is no such term. Valid until the next call.
   Result<Known*> find(const Digest& digest);
   Result<Known*> insert(const ExecEvent& event, const Decision& decision);
-  Status write_sighting(const Place& place, const Seen& seen);
+  Known* remember(const Digest& digest, const Known& known);
+  [[nodiscard]] int64_t last_waiting_us(int64_t term_id) const;
+  Status write_sighting(int64_t term_id, const Place& place, const Seen& seen);
   Result<int64_t*> rows_of(int64_t term_id);
   // False when the owner's bytes of this day are used up.
   [[nodiscard]] bool charge(QuotaOwner owner, uint64_t bytes, int64_t now_us);
 
   Database& database_;
-  RecentMap<Digest, Known, DigestHash> known_{kCached};
+  // Caches, emptied when they are full.
+  std::unordered_map<Digest, Known, DigestHash> known_;
   std::unordered_map<uint32_t, std::string> users_;
-  Counts<int64_t> terms_seen_;  // by row
-  Counts<Place, PlaceHash> sightings_seen_;
-  size_t path_bytes_ = 0;  // added to sightings_seen_
   // Rows in `sighting` by term: counting them costs as much as they are long.
-  RecentMap<int64_t, int64_t, std::hash<int64_t>> rows_{kCached};
+  std::unordered_map<int64_t, int64_t> rows_;
+
+  // Sightings of known terms that wait for write(). In order of the rows:
+  // neighbours share pages of the database.
+  std::map<int64_t, std::map<Place, Seen>> waiting_;
+  size_t places_ = 0;  // in waiting_, of all terms
+  size_t path_bytes_ = 0;
+  std::vector<Sighting> open_;  // of the open transaction
+
   std::map<QuotaOwner, uint64_t> charged_;  // bytes of charged_day_
   int64_t charged_day_ = 0;                 // since the epoch
   uint64_t refused_ = 0;
