@@ -75,7 +75,7 @@ Result<int64_t> examine(const Fd& fd, const std::string& path) {
     return fail(path +
                 " is not an SQLite database and was left as it is: move it "
                 "away, or set `database` to another path");
-  if (header.substr(68, 4) != "PRLD")
+  if (header.substr(68, 4) != "PRLD")  // kApplicationId
     return fail(path +
                 " is a database of another program and was left as it is: "
                 "move it away, or set `database` to another path");
