@@ -102,7 +102,7 @@ void LateReader::State::work(uint64_t mine) {
     try {
       result = do_late_request(std::move(request), reader, *names, clock);
     } catch (const std::exception&) {
-      // Of memory, most likely: the result is one of a read that failed.
+      result.thrown = std::current_exception();
     }
     lock.lock();
     if (generation != mine)
@@ -228,6 +228,9 @@ std::vector<LateResult> LateReader::take() {
   }
   if (paused)
     state_->changed.notify_one();
+  for (const LateResult& result : results)
+    if (result.thrown)
+      std::rethrow_exception(result.thrown);
   return results;
 }
 

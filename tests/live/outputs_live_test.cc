@@ -208,9 +208,12 @@ TEST_F(OutputsLive, LogrotateTurnsTheEcsFileOver) {
            1;
   }));
   run({"/bin/true"}, {"LD_PRELOAD=/rotate/after"});
-  EXPECT_TRUE(eventually(10, [&] {
-    return alerted(now, "/rotate/after") == 1;
-  })) << said;
+  EXPECT_TRUE(
+      eventually(10, [&] { return alerted(now, "/rotate/after") == 1; }))
+      << said << content_of(now)
+      << shell("sqlite3 -readonly " + audit.database() +
+               " 'SELECT * FROM recent_alerts; SELECT * FROM missed_execs; "
+               "SELECT * FROM coverage; SELECT * FROM sink'");
   EXPECT_EQ(alerted(before, "/rotate/before"), 1U);
   EXPECT_EQ(alerted(before, "/rotate/after"), 0U);
   EXPECT_EQ(audit.plugin_pid(), plugin);

@@ -4,8 +4,10 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <chrono>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "preload/base/sanitizer.h"
 #include "support/plugin_test.h"
@@ -153,23 +155,26 @@ TEST_F(OwnDeath, WithoutMemoryItEndsAndLosesNothingThatWasStored) {
     GTEST_SKIP() << "the sanitizer's own memory has no such limit";
   start_and_wait();
   expect_alert("/stored");
-  rlimit before{};
-  ASSERT_EQ(::prlimit(plugin_, RLIMIT_AS, nullptr, &before), 0);
-  // What it has is all that it gets: any large allocation fails.
-  const rlimit none{1 << 20, before.rlim_max};
-  ASSERT_EQ(::prlimit(plugin_, RLIMIT_AS, &none, nullptr), 0);
+  // What it has is all that it gets: any large allocation fails. (RLIMIT_AS
+  // would leave the address space that malloc has reserved.)
+  rlimit limit{};
+  ASSERT_EQ(::prlimit(plugin_, RLIMIT_DATA, nullptr, &limit), 0);
+  limit.rlim_cur = 1 << 20;
+  ASSERT_EQ(::prlimit(plugin_, RLIMIT_DATA, &limit, nullptr), 0);
   ::signal(SIGPIPE, SIG_IGN);
   const pid_t plugin = std::exchange(plugin_, 0);
   bool ended = false;
-  for (int i = 0; i < 2000 && !ended; ++i) {
-    AuditExec exec =
-        child({own(std::string(100'000, 'm') + std::to_string(i))});
-    const std::string text = test::joined(test::event_records(exec));
+  std::vector<std::string> large;
+  for (char c = 'a'; c < 'm'; ++c)
+    large.push_back(own(std::string(120'000, c)));
+  for (int i = 0; i < 50 && !ended; ++i) {
+    const std::string text = test::joined(test::event_records(child(large)));
     ended = ::write(input_.get(), text.data(), text.size()) < 0;
-    end_children();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  end_children();
+  input_.reset();  // or it would wait for more
   const int status = wait_for(plugin);
-  input_.reset();
   EXPECT_TRUE(ended);
   ASSERT_TRUE(WIFEXITED(status)) << status;
   EXPECT_EQ(WEXITSTATUS(status), kFailed);

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ struct LateResult {
   int64_t read_us = 0;                         // when: wall clock
   EnvironReader::Program program;              // kProgram
   std::optional<std::vector<EnvVar>> entries;  // kPreloadFile
+  std::exception_ptr thrown;                   // for want of memory
 };
 
 // Does one request on the calling thread.
@@ -86,7 +88,8 @@ class LateReader {
   [[nodiscard]] bool post(LateRequest&& request);
   // Readable when there are results.
   [[nodiscard]] int fd() const;
-  // Gives up a job that hangs: call it at deadline_ns() too.
+  // Gives up a job that hangs: call it at deadline_ns() too. Throws what a job
+  // has thrown.
   [[nodiscard]] std::vector<LateResult> take();
   // When the present job is to be given up (CLOCK_MONOTONIC).
   [[nodiscard]] std::optional<int64_t> deadline_ns() const;
