@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two clocks of this program, and its intervals. The connector uses
-// CLOCK_MONOTONIC in nanoseconds, audit and the database use the wall clock. The
-// wall clock can be set, so times of the two are compared only as a check.
+// CLOCK_MONOTONIC in nanoseconds, audit and the database use the wall clock.
+// The wall clock can be set, so times of the two are compared only as a check.
 #pragma once
 
 #include <chrono>
