@@ -90,11 +90,11 @@ TEST_F(Hang, AListenerDoesNotLookAtTheParent) {
 
 TEST_F(Hang, TheInventoryPassesIt) {
   const auto before = hanging("LD_PRELOAD=/hangs");
-  child({"LD_PRELOAD=/runs"});
+  child({"LD_PRELOAD=/runs/before"});
   start_and_wait();
   EXPECT_TRUE(eventually(10, [&] {
-    return query("SELECT value FROM first_seen WHERE value = '/runs'") ==
-           "/runs";
+    return query("SELECT value FROM first_seen WHERE value = '/runs/before'") ==
+           "/runs/before";
   }));
   EXPECT_EQ(log_.with("reading a process in /proc hangs").size(), 1U);
   expect_quick_end_and_let_go();
@@ -104,14 +104,15 @@ TEST_F(Hang, ALateReadIsGivenUpAndCounted) {
   start_and_wait();
   const auto stuck = hanging("LD_PRELOAD=/hangs");
   AuditExec hangs = test::sample_exec(999);
-  hangs.id = child({"LD_PRELOAD=/runs/1"}).id;
+  hangs.id = child({"LD_PRELOAD=/runs/hanging"}).id;
   hangs.id.serial = 999;
   hangs.pid = stuck->pid();
   hangs.exe = test_program("stuck_exec");
   feed(test::joined(test::event_records(hangs)));
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/2"}))));
-  EXPECT_TRUE(eventually(
-      10, [&] { return log_.with("LD_PRELOAD=\"/runs/2\"").size() == 1; }));
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/beside"}))));
+  EXPECT_TRUE(eventually(10, [&] {
+    return log_.with("LD_PRELOAD=\"/runs/beside\"").size() == 1;
+  }));
   EXPECT_EQ(counter("execs missed_unreadable"), 1);
   expect_quick_end_and_let_go();
 }
@@ -122,7 +123,7 @@ TEST_F(Hang, ALibraryThatCannotBeLookedUpHoldsUpNoAlertAndNoSuccessor) {
   start_and_wait();
   feed(test::joined(
       test::event_records(child({"LD_PRELOAD=" + stuck_->other()}))));
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs"}))));
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/too"}))));
   EXPECT_TRUE(eventually(
       10, [&] { return log_.with("new preload term").size() == 2; }));
   // A thread cannot even be killed: it is there still, and a successor must
@@ -131,9 +132,9 @@ TEST_F(Hang, ALibraryThatCannotBeLookedUpHoldsUpNoAlertAndNoSuccessor) {
   ::kill(first, SIGKILL);
   EXPECT_TRUE(eventually(5, [&] { return has_ended(first); }));
   start_and_wait();
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/2"}))));
+  feed(test::joined(test::event_records(child({"LD_PRELOAD=/runs/after"}))));
   EXPECT_TRUE(eventually(
-      10, [&] { return log_.with("LD_PRELOAD=\"/runs/2\"").size() == 1; }));
+      10, [&] { return log_.with("LD_PRELOAD=\"/runs/after\"").size() == 1; }));
   expect_quick_end_and_let_go();
   wait_for(first);
 }

@@ -5,12 +5,17 @@
 namespace preload {
 namespace {
 
-class Pipeline : public PluginTest {};
+class Pipeline : public PluginTest {
+ protected:
+  // Its own, since the inventory sees programs of tests that run beside this.
+  const std::string value_ = fmt::format("/tmp/{}.so", ::getpid());
+  const std::string variable_ = "LD_PRELOAD=" + value_;
+};
 
 TEST_F(Pipeline, AlertsOnceForANewValueAndKeepsHistory) {
   start_and_wait();
-  const AuditExec first = child({"LD_PRELOAD=/tmp/x.so", "HOME=/"});
-  const AuditExec again = child({"LD_PRELOAD=/tmp/x.so"});
+  const AuditExec first = child({variable_, "HOME=/"});
+  const AuditExec again = child({variable_});
   const AuditExec none = child({"HOME=/"});
   const test::Style enriched{.enriched = true};
   feed(test::joined(test::event_records(first, enriched)));
@@ -23,19 +28,19 @@ TEST_F(Pipeline, AlertsOnceForANewValueAndKeepsHistory) {
   const auto alerts = log_.with("new preload term");
   ASSERT_EQ(alerts.size(), 1U);
   EXPECT_NE(alerts[0].find(fmt::format(
-                "new preload term: LD_PRELOAD=\"/tmp/x.so\" exe=\"{}\" "
+                "new preload term: LD_PRELOAD=\"{}\" exe=\"{}\" "
                 "args=\"/bin/sleep 600\" pid={} ppid=1200 parent=\"{}\" "
                 "uid=1000 user=\"bob\" auid=1000 ses=3 tty=pts0 "
                 "cwd=\"/home/bob\" severity=low risk_score=21 "
                 "technique=T1574.006 audit={} capture=late alert=",
-                first.exe, first.pid,
+                value_, first.exe, first.pid,
                 std::filesystem::read_symlink("/proc/self/exe").string(),
                 to_string(first.id))),
             std::string::npos)
       << alerts[0];
   EXPECT_EQ(query("SELECT variable, value, seen_count, first_user, origin FROM "
                   "first_seen WHERE origin = 'exec'"),
-            "LD_PRELOAD|/tmp/x.so|2|bob|exec");
+            fmt::format("LD_PRELOAD|{}|2|bob|exec", value_));
   EXPECT_EQ(query("SELECT state, capture, pid FROM recent_alerts"),
             fmt::format("sent|late|{}", first.pid));
   EXPECT_EQ(query("SELECT execs, captured_at_exec, captured_late, missed, "
@@ -45,17 +50,17 @@ TEST_F(Pipeline, AlertsOnceForANewValueAndKeepsHistory) {
 
 TEST_F(Pipeline, AValueIsKnownAfterARestart) {
   start_and_wait();
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"}))));
+  feed(test::joined(test::event_records(child({variable_}))));
   EXPECT_EQ(stop(), 0);
   end_children();
   start_and_wait();
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"}))));
+  feed(test::joined(test::event_records(child({variable_}))));
   feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/y.so"}))));
   EXPECT_EQ(stop(), 0);
-  EXPECT_EQ(log_.with("/tmp/x.so").size(), 1U);
+  EXPECT_EQ(log_.with(value_).size(), 1U);
   EXPECT_EQ(log_.with("/tmp/y.so").size(), 1U);
   EXPECT_EQ(query("SELECT seen_count FROM first_seen WHERE origin = 'exec' "
-                  "ORDER BY value"),
+                  "ORDER BY term_id"),
             "2\n1");
 }
 
@@ -132,8 +137,8 @@ TEST_F(Pipeline, StateFileOnSignalAndGoneAtTheEnd) {
   start_and_wait();
   ASSERT_TRUE(
       eventually(10, [&] { return std::filesystem::exists(dir_ / "state"); }));
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"}))));
-  ASSERT_TRUE(eventually(10, [&] { return !log_.with("/tmp/x.so").empty(); }));
+  feed(test::joined(test::event_records(child({variable_}))));
+  ASSERT_TRUE(eventually(10, [&] { return !log_.with(value_).empty(); }));
   ::kill(plugin_, SIGUSR1);
   EXPECT_TRUE(eventually(10, [&] {
     return content_of(dir_ / "state").find("execs captured_late: 1\n") !=
@@ -152,8 +157,8 @@ TEST_F(Pipeline, TermFromItsParentEndsItAndFromOthersDoesNot) {
   shell(fmt::format("kill -TERM {}", plugin_));  // the shell is not its parent
   ASSERT_TRUE(
       eventually(10, [&] { return !log_.with("ignoring SIGTERM").empty(); }));
-  feed(test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"}))));
-  ASSERT_TRUE(eventually(10, [&] { return !log_.with("/tmp/x.so").empty(); }));
+  feed(test::joined(test::event_records(child({variable_}))));
+  ASSERT_TRUE(eventually(10, [&] { return !log_.with(value_).empty(); }));
   ::kill(plugin_, SIGTERM);
   EXPECT_EQ(wait_for(std::exchange(plugin_, 0)), 0);
   EXPECT_EQ(query("SELECT state FROM recent_alerts"), "sent");
@@ -164,11 +169,11 @@ TEST_F(Pipeline, GarbageIsCountedAndDoesNotStopIt) {
   feed("\n\n\x01\xff garbage\ntype=SYSCALL msg=audit(x): arch=\n" +
        std::string(100'000, 'A') + "\n");
   const std::string event =
-      test::joined(test::event_records(child({"LD_PRELOAD=/tmp/x.so"})));
+      test::joined(test::event_records(child({variable_})));
   feed(event.substr(0, 100));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   feed(event.substr(100));
-  ASSERT_TRUE(eventually(10, [&] { return !log_.with("/tmp/x.so").empty(); }));
+  ASSERT_TRUE(eventually(10, [&] { return !log_.with(value_).empty(); }));
   ::kill(plugin_, SIGUSR1);
   EXPECT_TRUE(eventually(10, [&] {
     return content_of(dir_ / "state").find("drops record_overlong: 1\n") !=
