@@ -26,10 +26,11 @@ std::vector<LibraryField> library_fields(const LibraryFact& library) {
   fields.push_back({"writable_by_others",
                     library.writable_by_others ? "lib_writable" : "",
                     library.writable_by_others});
-  if (found)
+  if (found) {
     fields.push_back({"mapped", "lib_mapped", {}});
-  if (library.mapped)
-    fields.back().value = true;
+    if (library.mapped)
+      fields.back().value = true;
+  }
   return fields;
 }
 
