@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -62,7 +60,6 @@ Result<std::unique_ptr<ExecCapture>> ExecCapture::open(CaptureChoice choice,
   if (!proc)
     return tl::unexpected(proc.error());
   capture->shared_.proc = std::move(*proc);
-  capture->shared_.wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!capture->shared_.wake)
     return fail("cannot create an eventfd", errno);
   if (choice == CaptureChoice::kAudit) {
@@ -189,9 +186,7 @@ bool ExecCapture::arm() {
 }
 
 void ExecCapture::clear_wake() {
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t n =
-      ::read(shared_.wake.get(), &count, sizeof count);
+  shared_.wake.clear();
 }
 
 void ExecCapture::drain(std::vector<ExecNotice>& notices) {

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -49,12 +48,6 @@ Status pin_thread(pthread_t thread, std::optional<unsigned> cpu) {
   if (error != 0)
     return fail(fmt::format("cannot pin a listener to CPU {}", *cpu), error);
   return {};
-}
-
-void signal_event(const Fd& event) {
-  const uint64_t one = 1;
-  // Fails only when the counter is full, and then it is signalled already.
-  [[maybe_unused]] const ssize_t n = ::write(event.get(), &one, sizeof one);
 }
 
 }  // namespace
@@ -227,7 +220,7 @@ void ExecListener::take(std::span<const std::byte> datagram,
   const bool urgent =
       full || outcome.kind == SnapshotKind::kWatched || ring.used() > kRingHigh;
   if (urgent && shared_.armed.exchange(false))
-    signal_event(shared_.wake);
+    shared_.wake.signal();
 }
 
 }  // namespace preload

@@ -2,7 +2,6 @@
 #include "preload/correlate/late_reader.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -12,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "preload/base/event_fd.h"
 #include "preload/base/log.h"
 #include "preload/base/thread.h"
 #include "preload/correlate/preload_file.h"
@@ -45,7 +45,6 @@ LateResult do_late_request(LateRequest&& request, EnvironReader& reader,
 struct LateReader::State {
   State(const Fd& from, const WatchList& names)
       : proc(::fcntl(from.get(), F_DUPFD_CLOEXEC, 0)),
-        ready(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         watched(std::make_shared<const WatchList>(names)) {}
 
   void work(uint64_t mine);
@@ -58,7 +57,7 @@ struct LateReader::State {
   void count_slow(steady_clock::duration took);
 
   const Fd proc;
-  const Fd ready;
+  const EventFd ready;
   const SystemClock clock;
 
   std::mutex mutex;
@@ -117,10 +116,8 @@ void LateReader::State::work(uint64_t mine) {
 void LateReader::State::add_result(LateResult&& result) {
   result_bytes += result.read.snapshot ? weight(*result.read.snapshot) : 0;
   results.push_back(std::move(result));
-  const uint64_t one = 1;
-  // Fails only when the counter is full, and then it is readable already.
-  if (results.size() == 1) [[maybe_unused]]
-    const ssize_t n = ::write(ready.get(), &one, sizeof one);
+  if (results.size() == 1)
+    ready.signal();
 }
 
 bool LateReader::State::too_slow() {
@@ -219,9 +216,7 @@ std::vector<LateResult> LateReader::take() {
     state_->start_thread_if_needed(state_);
     if (state_->results.empty())
       return results;
-    uint64_t count = 0;
-    [[maybe_unused]] const ssize_t n =
-        ::read(state_->ready.get(), &count, sizeof count);
+    state_->ready.clear();
     results = std::exchange(state_->results, {});
     paused = state_->result_bytes >= kMaxResultBytes;
     state_->result_bytes = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/daemon/file_thread.h"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -38,8 +37,7 @@ FileThread::FileThread(Config config, std::string config_file,
       facts_(std::move(facts)),
       metrics_(metrics),
       clock_(clock),
-      report_ns_(report_ns),
-      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      report_ns_(report_ns) {
   write_state(metrics_.snapshot());
   thread_ = start_thread(
       "files", [this] { run(); }, std::move(failed));
@@ -59,8 +57,7 @@ void FileThread::want(bool Wanted::*what) {
 }
 
 std::optional<Reloaded> FileThread::take() {
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t n = ::read(fd(), &count, sizeof count);
+  done_.clear();
   const std::lock_guard lock(mutex_);
   return std::exchange(reloaded_, std::nullopt);
 }
@@ -101,8 +98,7 @@ void FileThread::read_configuration() {
   auto sinks = make_sinks(config_, clock_);
   const std::lock_guard lock(mutex_);
   reloaded_ = Reloaded{config_, std::move(sinks)};
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = ::write(fd(), &one, sizeof one);
+  done_.signal();
 }
 
 void FileThread::write_state(const Metrics::Snapshot& numbers) const {

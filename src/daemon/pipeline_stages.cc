@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <utility>
@@ -41,8 +40,7 @@ Pipeline::Pipeline(Config config, std::string config_file, Fd signals,
       config_(std::move(config)),
       config_file_(std::move(config_file)),
       signals_(std::move(signals)),
-      parent_(parent),
-      failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      parent_(parent) {}
 
 Status Pipeline::open() {
   auto capture = ExecCapture::open(config_.capture, metrics_);
@@ -208,8 +206,7 @@ void Pipeline::stop_with(const std::string& failure) {
     if (failure_.empty())
       failure_ = failure;
   }
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
+  failed_.signal();
 }
 
 // What is not read by then counts as missed.

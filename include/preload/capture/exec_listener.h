@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "preload/base/byte_ring.h"
+#include "preload/base/event_fd.h"
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
@@ -39,10 +40,10 @@ struct ListenerShared {
   // Set by the owner, which keeps each list as long as listeners live: one may
   // be reading with an earlier list.
   std::atomic<const WatchList*> watched{nullptr};
-  // An eventfd that ends the owner's wait. `armed` says that the owner is
-  // about to wait: written true by the owner, false by the listener that wakes
-  // it, so a batch of execs costs one wake-up.
-  Fd wake;
+  // Ends the owner's wait. `armed` says that the owner is about to wait:
+  // written true by the owner, false by the listener that wakes it, so a batch
+  // of execs costs one wake-up.
+  EventFd wake;
   std::atomic<bool> armed{false};
 };
 

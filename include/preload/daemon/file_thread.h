@@ -14,7 +14,7 @@
 
 #include "preload/base/clock.h"
 #include "preload/base/config.h"
-#include "preload/base/fd.h"
+#include "preload/base/event_fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/thread.h"
 #include "preload/deliver/sinks.h"
@@ -71,7 +71,7 @@ class FileThread {
   const Metrics& metrics_;
   const Clock& clock_;
   const int64_t report_ns_;
-  const Fd done_;  // eventfd
+  const EventFd done_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

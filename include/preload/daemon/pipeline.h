@@ -17,6 +17,7 @@
 #include "preload/audit/record_reader.h"
 #include "preload/base/clock.h"
 #include "preload/base/config.h"
+#include "preload/base/event_fd.h"
 #include "preload/base/fd.h"
 #include "preload/base/metrics.h"
 #include "preload/base/result.h"
@@ -90,13 +91,13 @@ class Pipeline final : public ExecHandler {
   std::string config_file_;
   Fd signals_;
   pid_t parent_;
-  Fd failed_;  // eventfd: a thread cannot go on
+  EventFd failed_;  // a thread cannot go on
   std::mutex failure_mutex_;
   std::string failure_;
   const ThreadFailed thread_failed_ = [this](const std::string& what) {
     stop_with(what);
   };
-  // Outlives the stages, so that it sees one that does not end.
+  // Runs until shut_down() has ended the stages, and sees one that hangs.
   Watchdog watchdog_{clock_, metrics_, timing_};
   Pulse input_pulse_;
   Pulse inventory_pulse_;
